@@ -1,0 +1,1 @@
+"""Counterexamples: replay, shorten, explain, render and keep them; no search in here."""

@@ -1,0 +1,160 @@
+"""Replay of firings on the reference interpreter: the one gate every counterexample passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from counterexamples.lanes import Context, context_name, next_step, pc_of, runnable
+from model.language.interpreter import (
+    Firing,
+    State,
+    Successor,
+    broken_invariant,
+    enabled,
+    evaluate,
+    fire,
+)
+from model.language.machine import Check, Goal, Invariant, Machine
+
+Kind = Literal["check", "invariant", "rest", "unreachable", "lasso"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class ReplayError(Exception):
+    """A counterexample that the reference interpreter does not confirm."""
+
+    def __init__(self, message: str, step: int | None = None) -> None:
+        self.step = step
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Confirmed firings: `states[i]` is the state before `firings[i]`, `states[-1]` the last."""
+
+    machine: Machine
+    firings: tuple[Firing, ...]
+    states: tuple[State, ...]
+    violated: Check | Invariant | None = None
+
+    @property
+    def last(self) -> State:
+        """The state in which the execution ends."""
+        return self.states[-1]
+
+
+def can_fire(machine: Machine, state: State, firing: Firing) -> bool:
+    """Whether a firing of this machine is enabled (what `interpreter.enabled` would list)."""
+    transition, args = firing.transition, dict(firing.args)
+    for parameter in transition.params:
+        if not parameter.lo <= args.get(parameter.name, parameter.lo - 1) <= parameter.hi:
+            return False
+    if transition.process is not None:
+        instance = args.get("self", -1)
+        if not 0 <= instance < machine.process[transition.process].instances:
+            return False
+        context = Context(transition.process, instance)
+        if pc_of(machine, state, context) != transition.pc:
+            return False
+        if not transition.pc or not runnable(machine, state, context):
+            return False
+    return bool(evaluate(machine, state, transition.guard, args))
+
+
+def run_firings(machine: Machine, firings: Sequence[Firing]) -> Execution:
+    """Fire one after the other; every firing must be enabled and only the last may violate."""
+    states = [machine.initial]
+    violated: Check | Invariant | None = broken_invariant(machine, machine.initial)
+    for number, firing in enumerate(firings, start=1):
+        if violated is not None:
+            raise ReplayError(
+                f"step {number} ({_text(firing)}) comes after a state that violates "
+                f"{violated.prop}; a violating state has no successors",
+                number,
+            )
+        if not can_fire(machine, states[-1], firing):
+            why = why_not(machine, states[-1], firing)
+            raise ReplayError(f"step {number} ({_text(firing)}) is not enabled: {why}", number)
+        successor: Successor = fire(machine, states[-1], firing)
+        states.append(successor.state)
+        violated = successor.violated or broken_invariant(machine, successor.state)
+    return Execution(machine, tuple(firings), tuple(states), violated)
+
+
+def confirm(machine: Machine, prop: str, kind: Kind, firings: Sequence[Firing]) -> Execution:
+    """Replay firings that are said to violate a property; `ReplayError` where they do not."""
+    execution = run_firings(machine, firings)
+    last, number = execution.last, len(execution.firings)
+    found = execution.violated
+    match kind:
+        case "check" | "invariant":
+            wanted = Check if kind == "check" else Invariant
+            if isinstance(found, wanted) and found.prop == prop:
+                return execution
+            if kind == "invariant" and any(
+                i.prop == prop and not evaluate(machine, last, i.expr) for i in machine.invariants
+            ):
+                return execution
+            instead = f"it violates {found.prop}" if found else "it violates nothing"
+            raise ReplayError(f"{_last(number)} does not violate {prop}: {instead}", number)
+        case "rest" | "unreachable":
+            if found is not None:
+                raise ReplayError(f"{_last(number)} violates {found.prop}, not {prop}", number)
+            if unmet_goal(machine, last, prop) is None:
+                raise ReplayError(f"after {_last(number)} the goal of {prop} holds", number)
+            if kind == "rest":
+                _require_rest(machine, last, number)
+            return execution
+        case "lasso":
+            raise ReplayError("cycles are not replayed yet: give a finite trace", None)
+
+
+def unmet_goal(machine: Machine, state: State, prop: str) -> Goal | None:
+    """The first goal of a property that a state does not satisfy."""
+    for goal in machine.goals:
+        if goal.prop == prop and not evaluate(machine, state, goal.expr):
+            return goal
+    return None
+
+
+def at_rest(machine: Machine, state: State) -> bool:
+    """Whether nothing but the environment's transitions is enabled."""
+    return all(firing.transition.environment for firing in enabled(machine, state))
+
+
+def why_not(machine: Machine, state: State, firing: Firing) -> str:
+    """Why a firing is not enabled in a state, in words."""
+    transition = firing.transition
+    if transition.process is not None and firing.instance is not None:
+        if not 0 <= firing.instance < machine.process[transition.process].instances:
+            return f"the machine has no {transition.process} {firing.instance}"
+        context = Context(transition.process, firing.instance)
+        name = context_name(machine, context)
+        if not pc_of(machine, state, context):
+            return f"{name} is not running"
+        if pc_of(machine, state, context) != transition.pc:
+            ahead = next_step(machine, state, context)
+            where = f"`{ahead.where.text}` ({ahead.where})" if ahead else "another position"
+            return f"{name} is at {where}"
+        if not runnable(machine, state, context):
+            return f"{name} may not run: another context holds its CPU"
+    return "its condition is false in this state"
+
+
+def _require_rest(machine: Machine, state: State, number: int) -> None:
+    for firing in enabled(machine, state):
+        if not firing.transition.environment:
+            raise ReplayError(
+                f"after {_last(number)} the system is not at rest: {_text(firing)} can still run",
+                number,
+            )
+
+
+def _last(number: int) -> str:
+    return f"step {number}, the last," if number else "the initial state"
+
+
+def _text(firing: Firing) -> str:
+    return f"`{firing.transition.where.text or firing.transition.name}`"

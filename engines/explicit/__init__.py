@@ -1,0 +1,1 @@
+"""Explicit search: every reachable state, at native speed."""

@@ -1,0 +1,166 @@
+"""Compiled models, kept by the content they were compiled from."""
+
+import atexit
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import platformdirs
+
+from engines.explicit.compiler import (
+    GENERATED_FLAGS,
+    LINK_FLAGS,
+    RUNTIME_FLAGS,
+    Compiler,
+    CompilerError,
+    StorageError,
+    find_compiler,
+)
+
+_DIGEST_BYTES = 20
+
+
+def build_cached(
+    source_text: str,
+    extra_sources: tuple[Path, ...],
+    *,
+    compiler: Compiler | None = None,
+    directory: Path | None = None,
+) -> Path:
+    """The shared library made of generated C and the runtime's C files, compiled if need be.
+
+    The headers beside the runtime files can be included by all of them and count as their content.
+    Without `compiler`, `find_compiler()` is asked; who builds many models asks it once and passes
+    it. Without `directory`, libraries are kept in the user's cache directory, or, where that cannot
+    be written, in a temporary one that goes when this process ends.
+
+    Raises CompilerError.
+    """
+    compiler = compiler or find_compiler()
+    if compiler is None:
+        raise CompilerError(
+            "no C compiler: none of cc, gcc, clang is on PATH and the ziglang wheel is not "
+            "installed\nInstall one of them, for example: pip install ziglang"
+        )
+    build = _Build(source_text, _Runtime.read(extra_sources), compiler)
+    try:
+        return build.library_in(directory or platformdirs.user_cache_path("nolock"))
+    except StorageError:
+        place = _temporary_directory()
+        # What cannot be cached there most likely leaves no room for the compiler's cache either.
+        compiler = replace(compiler, scratch=place / "compiler")
+        return replace(build, compiler=compiler).library_in(place)
+
+
+@dataclass(frozen=True)
+class _Runtime:
+    """The C files linked to every model, and the content that decides what they compile to."""
+
+    sources: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    content: tuple[bytes, ...]
+
+    @staticmethod
+    def read(sources: Sequence[Path]) -> "_Runtime":
+        folders = tuple(dict.fromkeys(source.parent for source in sources))
+        headers = [header for folder in folders for header in sorted(folder.glob("*.h"))]
+        files = dict.fromkeys([*sources, *headers])
+        content = [part for file in files for part in (file.name.encode(), file.read_bytes())]
+        compiled = tuple(source for source in sources if source.suffix == ".c")
+        return _Runtime(compiled, folders, tuple(content))
+
+
+@dataclass(frozen=True)
+class _Build:
+    source_text: str
+    runtime: _Runtime
+    compiler: Compiler
+
+    def library_in(self, directory: Path) -> Path:
+        """The library in this directory.
+
+        Processes that build the same one at the same time all compile it; each moves its own into
+        place in one step, and any of them is right.
+        """
+        flags = (GENERATED_FLAGS, RUNTIME_FLAGS, LINK_FLAGS)
+        digest = self._digest(*flags, self.source_text.encode())
+        library = directory / f"model-{digest}.so"
+        if _usable(library):
+            return library
+        # Kept beside its library, so that a compiler's message names a file that can be read.
+        source = library.with_suffix(".c")
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_atomically(source, self.source_text)
+        except OSError as error:
+            raise StorageError(f"cannot write {source}: {error.strerror}") from error
+        self.compiler.compile_shared(
+            source, library, objects=self._objects_in(directory), include=self.runtime.folders
+        )
+        return library
+
+    def _objects_in(self, directory: Path) -> list[Path]:
+        objects = []
+        for source in self.runtime.sources:
+            digest = self._digest(RUNTIME_FLAGS, source.name.encode())
+            built = directory / f"{source.stem}-{digest}.o"
+            if not _usable(built):
+                self.compiler.compile_object(source, built, include=self.runtime.folders)
+            objects.append(built)
+        return objects
+
+    def _digest(self, *parts: bytes | Iterable[str]) -> str:
+        """One name for all that the result depends on; the compiler's folder is not part of it."""
+        digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        command = (Path(self.compiler.command[0]).name, *self.compiler.command[1:])
+        for part in (command, [self.compiler.version, platform.machine()], *parts):
+            content = part if isinstance(part, bytes) else "\0".join(part).encode()
+            _add(digest, content)
+        for content in self.runtime.content:
+            _add(digest, content)
+        return digest.hexdigest()
+
+
+def _add(digest: "hashlib.blake2b", content: bytes) -> None:
+    # The length first: otherwise text could move from one part to the next unnoticed.
+    digest.update(len(content).to_bytes(8, "little"))
+    digest.update(content)
+
+
+def _usable(built: Path) -> bool:
+    """Whether it is there; a power cut can leave an empty file behind a rename."""
+    try:
+        return built.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@functools.cache
+def _temporary_directory() -> Path:
+    """One per process, and not at a name that others could guess: what is in it gets executed."""
+    try:
+        place = Path(tempfile.mkdtemp(prefix="nolock-"))
+    except OSError as error:
+        raise StorageError(
+            f"no directory to compile in: {error.strerror}\n"
+            "Neither the cache directory nor a temporary one can be written."
+        ) from error
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place

@@ -1,0 +1,428 @@
+"""Generates the C successor function of a machine, to be compiled beside `explore.c`.
+
+One static function per transition executes its body on a copy of the state; `nl_successors` goes
+through processes, instances, transitions and parameters in the interpreter's order. Every value
+whose bounds do not follow from types is compared with the range of the cell it is stored in, and
+every index with its dimension, so that a mistake in a model is reported and never corrupts a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engines.explicit.c_text import Text, number
+from engines.explicit.ranges import Scope, body_scope, guard_scope, process_scope
+from engines.reductions.merging import MOST_MERGED, NO_MERGING, Merging
+from engines.reductions.symmetry import Symmetry
+from engines.reductions.symmetry_c import canonical_c
+from model.language.layout import Layout
+from model.language.machine import (
+    Age,
+    Check,
+    Const,
+    Expr,
+    If,
+    Machine,
+    Op,
+    Param,
+    Process,
+    Set,
+    Store,
+    Transition,
+)
+
+PROLOGUE = """\
+#include "explore.h"
+
+#include <string.h>
+
+#define NL_WORDS {words}
+#define NL_ACCESSOR static inline __attribute__((always_inline, unused))
+
+static inline word *begin(const word *s, struct nl_out *out, int system)
+{{
+	word *n = out->slots + (uint64_t)out->count * NL_WORDS;
+
+	out->enabled++;
+	out->enabled_system += (uint32_t)system;
+	memcpy(n, s, NL_WORDS * sizeof(word));
+	return n;
+}}
+"""
+
+END = """
+static void end(struct nl_out *out, word *n, uint32_t transition, int system, int code)
+{
+	out->fired[transition]++;
+	if (code != NL_FINE) {
+		nl_failed(out, transition, system, code);
+		return;
+	}
+	canonical(n);
+	out->system[out->count++] = (uint8_t)system;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """C source, and the checks in the order of the numbers that the C code returns."""
+
+    source: str
+    checks: tuple[Check, ...]
+
+
+def generate(
+    machine: Machine,
+    layout: Layout,
+    merging: Merging = NO_MERGING,
+    symmetry: Symmetry | None = None,
+) -> Generated:
+    """The C of a machine's steps."""
+    writer = _Writer(machine, layout, merging)
+    transitions = [line for tr in machine.transitions for line in writer.transition(tr)]
+    ahead = [line for proc in machine.processes for line in writer.run_ahead(proc)]
+    successors = writer.successors()
+    predicates = writer.predicates()
+    parts = [
+        f"/* The steps of {_comment(machine.name)}. Generated. */",
+        PROLOGUE.format(words=layout.words),
+        *writer.text.sets(),
+        *writer.text.accessors(),
+        *writer.text.aging(sorted(writer.aged)),
+        *canonical_c(layout, symmetry),
+        END,
+        *transitions,
+        *ahead,
+        *successors,
+        *predicates,
+        *writer.model(),
+    ]
+    return Generated("\n".join(parts) + "\n", tuple(writer.checks))
+
+
+def max_successors(machine: Machine) -> int:
+    """No state has more successors than this."""
+
+    def count(tr: Transition) -> int:
+        total = 1
+        for param in tr.params:
+            total *= max(param.hi - param.lo + 1, 0)
+        return total
+
+    most: dict[str, int] = {}
+    for (proc, _), steps in machine.steps_at.items():
+        most[proc] = max(most.get(proc, 0), sum(count(tr) for tr in steps))
+    total = sum(proc.instances * most.get(proc.name, 0) for proc in machine.processes)
+    return total + sum(count(tr) for tr in machine.actions)
+
+
+class _Writer:
+    """Collects checks and aged variables while it writes functions."""
+
+    def __init__(self, machine: Machine, layout: Layout, merging: Merging) -> None:
+        self.machine = machine
+        self.merging = merging
+        self.text = Text(machine, layout)
+        self.numbers = {id(tr): at for at, tr in enumerate(machine.transitions)}
+        self.checks: list[Check] = []
+        self.aged: set[str] = set()
+        self.failing: set[int] = set()
+
+    # -- bodies --
+
+    def transition(self, tr: Transition) -> list[str]:
+        """`do_<n>`: the body of a transition, on the successor in the making."""
+        scope = body_scope(self.machine, tr)
+        params = self._params(tr)
+        lines = [f"\tval {self.text.names.of('t', name)} = 0;" for name in scope.temps]
+        used = ["n", *params, *(self.text.names.of("t", name) for name in scope.temps)]
+        body = list(self._ops(tr.body, scope, 1))
+        if any("&bad" in line for line in body):
+            lines.insert(0, "\tint bad = 0;")
+        if any("return " in line for line in body):
+            self.failing.add(self._number(tr))
+        unused = "\t" + " ".join(f"(void){name};" for name in used)
+        signature = ", ".join(["word *n", *(f"val {param}" for param in params)])
+        at = self._number(tr)
+        return [
+            "",
+            f"/* {at} {_comment(tr.name)}: {_comment(str(tr.where))}: "
+            f"{_comment(tr.where.text)} */",
+            f"static int do_{at}({signature})",
+            "{",
+            *lines,
+            "",
+            unused,
+            *body,
+            "\treturn NL_FINE;",
+            "}",
+        ]
+
+    def _ops(self, ops: tuple[Op, ...], scope: Scope, depth: int) -> Iterator[str]:
+        tabs = "\t" * depth
+        for op in ops:
+            match op:
+                case Set(name, value):
+                    text = self.text.expr(value, scope, "n")
+                    yield f"{tabs}{self.text.names.of('t', name)} = {text};"
+                    yield from self._after(text, tabs)
+                case Store():
+                    yield from self._store(op, scope, tabs)
+                case If(cond, then, other):
+                    text = self.text.expr(cond, scope, "n")
+                    yield f"{tabs}if ({text}) {{"
+                    yield from self._after(text, tabs + "\t")
+                    yield from self._ops(then, scope, depth + 1)
+                    # A bad index in the condition must stop the other branch too.
+                    if other or "&bad" in text:
+                        yield f"{tabs}}} else {{"
+                        yield from self._after(text, tabs + "\t")
+                        yield from self._ops(other, scope, depth + 1)
+                    yield f"{tabs}}}"
+                case Check():
+                    self.checks.append(op)
+                    text = self.text.expr(op.cond, scope, "n")
+                    if "&bad" in text:
+                        yield f"{tabs}const int holds_{len(self.checks)} = !!({text});"
+                        yield from self._after(text, tabs)
+                        text = f"holds_{len(self.checks)}"
+                    yield f"{tabs}if (!({text}))"
+                    yield f"{tabs}\treturn {len(self.checks)}; /* {_comment(op.prop)} */"
+                case Age(variables):
+                    for name in variables:
+                        self.aged.add(name)
+                        yield f"{tabs}{self.text.names.of('age', name)}(n);"
+
+    def _store(self, op: Store, scope: Scope, tabs: str) -> Iterator[str]:
+        kind = self.machine.variable[op.var].type
+        value = self.text.expr(op.value, scope, "n")
+        cell = self.text.cell(op.var, op.index, scope, "n")
+        put = self.text.names.of("set", op.var)
+        if scope.fits(op.value, kind.lo, kind.hi) and "&bad" not in value + cell:
+            yield f"{tabs}{put}(n{cell}, {value});"
+            return
+        yield f"{tabs}{{"
+        # The interpreter evaluates the cell before the value; both only read.
+        yield f"{tabs}\tconst val v = {value};"
+        if cell:
+            yield f"{tabs}\tconst val i = {cell.removeprefix(', ')};"
+        yield from self._after(value + cell, tabs + "\t")
+        if not scope.fits(op.value, kind.lo, kind.hi):
+            yield f"{tabs}\tif (v < {number(kind.lo)} || v > {number(kind.hi)})"
+            yield f"{tabs}\t\treturn NL_BAD_VALUE;"
+        yield f"{tabs}\t{put}(n{', i' if cell else ''}, v);"
+        yield f"{tabs}}}"
+
+    def _after(self, text: str, tabs: str) -> Iterator[str]:
+        if "&bad" in text:
+            yield f"{tabs}if (bad)"
+            yield f"{tabs}\treturn NL_BAD_INDEX;"
+
+    # -- dispatch --
+
+    def successors(self) -> list[str]:
+        """`nl_successors`, with one function per process and one for the actions."""
+        lines = []
+        for proc in self.machine.processes:
+            lines += self._steps(proc)
+        lines += ["", "static void actions(const word *s, struct nl_out *out)", "{"]
+        body = [line for tr in self.machine.actions for line in self._firing(tr, None, 1)]
+        lines += [*self._locals(body), *body, "}"]
+        lines += ["", "static void successors(const word *s, struct nl_out *out)", "{"]
+        lines += [f"\t{self._name('steps', proc)}(s, out);" for proc in self.machine.processes]
+        lines += ["\tactions(s, out);", "}"]
+        return lines
+
+    def _name(self, what: str, proc: Process) -> str:
+        return self.text.names.of(what, proc.name)
+
+    def _locals(self, body: list[str]) -> list[str]:
+        unused = "\t(void)s; (void)out;"
+        lines: list[str] = []
+        if any("begin(" in line for line in body):
+            lines += ["\tword *n;", "\tint code;"]
+        if any("bad" in line for line in body):
+            lines.append("\tint bad = 0;")
+        return [*lines, "", unused]
+
+    def _may_run(self, proc: Process) -> list[str]:
+        """Whether an instance is at a step and may take it."""
+        scope = process_scope(self.machine, proc)
+        pc = self.text.load(proc.pc_var, (Param("self"),), scope, "s")
+        runs = self.text.expr(proc.may_run, scope, "s")
+        return [
+            "",
+            f"static inline int {self._name('runs', proc)}(const word *s, val self, int *to)",
+            "{",
+            "\tint bad = 0;",
+            f"\tconst int runs = {pc} && ({runs});",
+            "",
+            "\t*to |= bad;",
+            "\treturn runs;",
+            "}",
+        ]
+
+    def _steps(self, proc: Process) -> list[str]:
+        scope = process_scope(self.machine, proc)
+        pc = self.text.load(proc.pc_var, (Param("self"),), scope, "s")
+        body = [
+            f"\tfor (val self = 0; self < {proc.instances}; self++) {{",
+            "\t\tbad = 0;",
+            f"\t\tconst int runs = {self._name('runs', proc)}(s, self, &bad);",
+            "\t\tif (bad)",
+            "\t\t\tnl_fault(out, NL_NONE);",
+            "\t\tif (bad || !runs)",
+            "\t\t\tcontinue;",
+            f"\t\tswitch ({pc}) {{",
+        ]
+        for (owner, at), steps in self.machine.steps_at.items():
+            if owner == proc.name and at:
+                body.append(f"\t\tcase {at}:")
+                body += [line for tr in steps for line in self._firing(tr, proc, 3)]
+                body.append("\t\t\tbreak;")
+        body += ["\t\tdefault:", "\t\t\tbreak;", "\t\t}", "\t}"]
+        head = ["", f"static void {self._name('steps', proc)}(const word *s, struct nl_out *out)"]
+        return [*self._may_run(proc), *head, "{", *self._locals(body), *body, "}"]
+
+    def _firing(self, tr: Transition, proc: Process | None, depth: int) -> Iterator[str]:
+        """Fires a transition for every combination of parameters that its guard admits."""
+        names = [self.text.names.of("p", param.name) for param in tr.params]
+        for name, param in zip(names, tr.params, strict=True):
+            tabs = "\t" * depth
+            yield f"{tabs}for (val {name} = {number(param.lo)}; {name} <= {param.hi}; {name}++) {{"
+            depth += 1
+        tabs = "\t" * depth
+        guard = self.text.expr(tr.guard, guard_scope(self.machine, tr), "s")
+        opened = tr.guard != Const(1) or not names
+        if "&bad" in guard:
+            yield f"{tabs}bad = 0;"
+            yield f"{tabs}code = !!({guard});"
+            yield f"{tabs}if (bad) {{"
+            yield f"{tabs}\tnl_fault(out, {self._number(tr)});"
+            yield f"{tabs}}} else if (code) {{"
+        elif tr.guard != Const(1):
+            yield f"{tabs}if ({guard}) {{"
+        else:
+            opened = False
+        inner = tabs + "\t" if opened else tabs
+        at = self._number(tr)
+        system = int(not tr.environment)
+        arguments = ", ".join(["n", *self._params(tr)])
+        yield f"{inner}n = begin(s, out, {system});"
+        yield f"{inner}code = do_{at}({arguments});"
+        if proc is not None and self._merges(proc):
+            yield f"{inner}if (code == NL_FINE)"
+            yield f"{inner}\t{self._name('ahead', proc)}(n, self, out->fired);"
+        yield f"{inner}end(out, n, {at}, {system}, code);"
+        if opened:
+            yield f"{tabs}}}"
+        for _ in names:
+            depth -= 1
+            yield "\t" * depth + "}"
+
+    # -- run-ahead --
+
+    def _merges(self, proc: Process) -> bool:
+        return any(self.machine.transitions[at].process == proc.name for at in self.merging.steps)
+
+    def run_ahead(self, proc: Process) -> list[str]:
+        """`ahead_<process>`: executes the mergeable steps that follow, as one with the last.
+
+        Where anything is wrong it stops before the step: the search proper then reports it.
+        """
+        if not self._merges(proc):
+            return []
+        scope = process_scope(self.machine, proc)
+        pc = self.text.load(proc.pc_var, (Param("self"),), scope, "n")
+        body = [
+            f"\tfor (int steps = 0; steps < {MOST_MERGED}; steps++) {{",
+            f"\t\tif (!{self._name('runs', proc)}(n, self, &bad) || bad)",
+            "\t\t\treturn;",
+            f"\t\tswitch ({pc}) {{",
+        ]
+        for at, condition in self.merging.steps.items():
+            if self.machine.transitions[at].process == proc.name:
+                body.append(f"\t\tcase {self.machine.transitions[at].pc}:")
+                body += self._merged(at, condition, scope)
+        body += ["\t\tdefault:", "\t\t\treturn;", "\t\t}", "\t}"]
+        name = self._name("ahead", proc)
+        head = ["", f"static void {name}(word *n, val self, uint64_t *fired)", "{", "\tint bad = 0;"]
+        if any("before" in line for line in body):
+            head.append("\tword before[NL_WORDS];")
+        return [*head, "", *body, "}"]
+
+    def _merged(self, at: int, condition: Expr, scope: Scope) -> Iterator[str]:
+        tabs = "\t\t\t"
+        if condition != Const(1):
+            text = self.text.expr(condition, scope, "n")
+            yield f"{tabs}if (!({text}) || bad)"
+            yield f"{tabs}\treturn;"
+        if at in self.failing:
+            yield f"{tabs}memcpy(before, n, sizeof(before));"
+            yield f"{tabs}if (do_{at}(n, self) != NL_FINE) {{"
+            yield f"{tabs}\tmemcpy(n, before, sizeof(before));"
+            yield f"{tabs}\treturn;"
+            yield f"{tabs}}}"
+        else:
+            yield f"{tabs}do_{at}(n, self);"
+        yield f"{tabs}fired[{at}]++;"
+        yield f"{tabs}break;"
+
+    # -- predicates --
+
+    def predicates(self) -> list[str]:
+        """Invariants, goals, and whether every process is idle."""
+        broken = [(inv.prop, inv.expr) for inv in self.machine.invariants]
+        reached = [(goal.prop, goal.expr) for goal in self.machine.goals]
+        lines = self._bits("broken", broken, 0) + self._bits("reached", reached, 1)
+        lines += ["", "static int idle(const word *s)", "{", "\tval pcs = 0;", "", "\t(void)s;"]
+        for proc in self.machine.processes:
+            for me in range(proc.instances):
+                load = self.text.load(proc.pc_var, (Const(me),), Scope(self.machine), "s")
+                lines.append(f"\tpcs |= {load};")
+        return [*lines, "\treturn !pcs;", "}"]
+
+    def _bits(self, name: str, exprs: list[tuple[str, Expr]], when: int) -> list[str]:
+        lines = ["", f"static uint64_t {name}(const word *s, int *to)", "{", "\tuint64_t bits = 0;"]
+        lines += ["\tint bad = 0;", "", "\t(void)s;"]
+        for at, (prop, expr) in enumerate(exprs):
+            text = self.text.expr(expr, Scope(self.machine), "s")
+            lines.append(f"\tbits |= (uint64_t)({'!!' if when else '!'}({text})) << {at};"
+                         f" /* {_comment(prop)} */")
+        return [*lines, "\t*to |= bad;", "\treturn bits;", "}"]
+
+    def model(self) -> list[str]:
+        """The description that `explore.c` reads."""
+        machine = self.machine
+        return [
+            "",
+            "const struct nl_model nl_model = {",
+            "\t.words = NL_WORDS,",
+            f"\t.transitions = {len(machine.transitions)},",
+            f"\t.checks = {len(self.checks)},",
+            f"\t.invariants = {len(machine.invariants)},",
+            f"\t.goals = {len(machine.goals)},",
+            f"\t.max_successors = {max_successors(machine)},",
+            "\t.successors = successors,",
+            "\t.broken = broken,",
+            "\t.reached = reached,",
+            "\t.idle = idle,",
+            "\t.canonical = canonical,",
+            "};",
+        ]
+
+    # -- small things --
+
+    def _params(self, tr: Transition) -> list[str]:
+        own = [] if tr.process is None else ["self"]
+        return own + [self.text.names.of("p", param.name) for param in tr.params]
+
+    def _number(self, tr: Transition) -> int:
+        return self.numbers[id(tr)]
+
+
+def _comment(text: str) -> str:
+    """Text that cannot end the comment it stands in."""
+    return " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())

@@ -1,0 +1,197 @@
+"""Finding a C compiler and compiling with it, so that a failure never leaves half an output."""
+
+import errno
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+GENERATED_FLAGS = ("-std=gnu11", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
+"""For the steps of one model: compiled for each model, so the time to compile counts."""
+
+RUNTIME_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-c", "-pthread", "-Wall", "-Wextra", "-Werror")
+"""For the explorer: compiled once, then only linked."""
+
+LINK_FLAGS = ("-pthread", "-Wl,-Bsymbolic")
+"""-pthread: before glibc 2.34 threads are a library of their own. -Bsymbolic: without it a function
+of ours that happens to be called like one of libc's (`times`) is silently replaced by that one."""
+
+_NAMES_ON_PATH = ("cc", "gcc", "clang")
+# The compiler's errors, and the linker's, which come before the line that sums them up as one.
+_ERROR = re.compile(r"error:|undefined reference|undefined symbol|multiple definition|cannot find")
+_LINES_SHOWN = 8
+_SECONDS_FOR_VERSION = 60
+_NO_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class CompilerError(Exception):
+    """The compiler refused the source, died, or is gone."""
+
+
+class StorageError(CompilerError):
+    """The output cannot be written where it was asked for; elsewhere it may work."""
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C compiler that has answered when asked for its version."""
+
+    command: tuple[str, ...]
+    version: str
+    scratch: Path | None = None
+    """Where the ziglang wheel keeps its own files; None is its default, in the home directory."""
+
+    def compile_shared(
+        self,
+        source: Path,
+        output: Path,
+        flags: Sequence[str] = GENERATED_FLAGS,
+        *,
+        objects: Iterable[Path] = (),
+        include: Iterable[Path] = (),
+    ) -> None:
+        """Compile one C file, link it with `objects`, and put the shared library at `output`."""
+        inputs = [str(source), *map(str, objects)]
+        self._run([*flags, *_include_flags(include), *inputs, *LINK_FLAGS], source, output)
+
+    def compile_object(
+        self,
+        source: Path,
+        output: Path,
+        flags: Sequence[str] = RUNTIME_FLAGS,
+        *,
+        include: Iterable[Path] = (),
+    ) -> None:
+        """Compile one C file to an object file at `output`."""
+        self._run([*flags, *_include_flags(include), str(source)], source, output)
+
+    def _run(self, arguments: Sequence[str], source: Path, output: Path) -> None:
+        """Compile beside `output` and move the result there in one step."""
+        try:
+            with tempfile.TemporaryDirectory(dir=output.parent, prefix=".compiling-") as beside:
+                unfinished = Path(beside) / output.name
+                self._compile([*arguments, "-o", str(unfinished)], source, unfinished)
+                unfinished.replace(output)
+        except OSError as error:
+            raise _storage_error(output, error.strerror or str(error)) from error
+
+    def _compile(self, arguments: Sequence[str], source: Path, unfinished: Path) -> None:
+        try:
+            done = subprocess.run(
+                [*self.command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                check=False,
+            )
+        except OSError as error:
+            raise CompilerError(
+                f"cannot run the C compiler {self.command[0]}: {error.strerror}\n"
+                "It was there a moment ago: has it been removed, or is memory short?"
+            ) from error
+        said = done.stdout.decode(errors="replace")
+        if done.returncode == 0 and unfinished.is_file():
+            return
+        for number in _NO_STORAGE:
+            if os.strerror(number) in said:
+                raise _storage_error(unfinished.parent.parent / unfinished.name, said.strip())
+        raise CompilerError(
+            f"the C compiler {_ending(done.returncode)} on {source}\n"
+            f"{_first_error_lines(said)}\n"
+            f"(compiler: {self.version})"
+        )
+
+    def _environment(self) -> dict[str, str]:
+        # Untranslated messages, because their error lines are picked out below.
+        environment = {**os.environ, "LC_ALL": "C"}
+        if self.scratch is not None:
+            environment["ZIG_GLOBAL_CACHE_DIR"] = str(self.scratch)
+            environment["ZIG_LOCAL_CACHE_DIR"] = str(self.scratch)
+        return environment
+
+
+def find_compiler() -> Compiler | None:
+    """The first of cc, gcc and clang on PATH that runs, else the ziglang wheel, else None."""
+    for name in _NAMES_ON_PATH:
+        path = shutil.which(name)
+        if path is None:
+            continue
+        version = _ask_version(path)
+        if version is not None:
+            return Compiler((path,), version)
+    return _ziglang()
+
+
+def _ask_version(path: str) -> str | None:
+    """The first line of `--version`, or None when the program does not run."""
+    try:
+        done = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS_FOR_VERSION,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = done.stdout.decode(errors="replace").splitlines()
+    return lines[0] if done.returncode == 0 and lines else None
+
+
+def _ziglang() -> Compiler | None:
+    if importlib.util.find_spec("ziglang") is None:
+        return None
+    try:
+        version = importlib.metadata.version("ziglang")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    # -P: a ziglang.py in the working folder is not ours.
+    # -mcpu=baseline: zig compiles for the CPU it runs on, but a cache in a home directory is often
+    # shared by machines with different ones.
+    command = (sys.executable, "-P", "-m", "ziglang", "cc", "-mcpu=baseline")
+    return Compiler(command, f"ziglang {version}")
+
+
+def _include_flags(include: Iterable[Path]) -> list[str]:
+    return [f"-I{directory}" for directory in include]
+
+
+def _ending(returncode: int) -> str:
+    if returncode > 0:
+        return "failed"
+    if returncode == 0:
+        return "reported success but wrote no output"
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    hint = "; was memory short?" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
+
+
+def _first_error_lines(said: str) -> str:
+    """What the compiler said from its first error on, or from the start if it names none."""
+    lines = [line.rstrip() for line in said.splitlines() if line.strip()]
+    if not lines:
+        return "  (it printed nothing)"
+    first = next((number for number, line in enumerate(lines) if _ERROR.search(line)), 0)
+    shown = lines[first : first + _LINES_SHOWN]
+    left_out = len(lines) - first - len(shown)
+    if left_out:
+        shown.append(f"... and {left_out} more lines")
+    return "\n".join(f"  {line}" for line in shown)
+
+
+def _storage_error(output: Path, reason: str) -> StorageError:
+    return StorageError(
+        f"cannot write {output}: {reason}\nIs the disk full, or {output.parent} not writable?"
+    )

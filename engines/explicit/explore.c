@@ -1,0 +1,506 @@
+/*
+ * The explorer: level-synchronous breadth-first search over packed states, exact.
+ *
+ * States live in one append-only array. A state's index is its place in the search order, so the
+ * array is frontier and graph node at once, and a state's first parent is one 32-bit number. The
+ * arrays are reserved once, far larger than needed, and get real memory only where they are
+ * touched; so they never move.
+ *
+ * The index from states to numbers is an open-addressing table of 64-bit entries: number + 1 in the
+ * upper half, 32 bits of the hash in the lower. The slot is given by the top bits of these 32, so
+ * growing reads the old table from front to back and writes the new one from front to back.
+ *
+ * A batch of states is expanded into a buffer; then all hashes are computed and their table slots
+ * prefetched, then the states they most likely equal are prefetched, and only then are the
+ * successors inserted, in order. Waiting for memory thus overlaps, and the order of states stays
+ * that of the reference interpreter, whatever the batch size.
+ *
+ * Functions that depend on the number of words take it as an argument and are inlined into one copy
+ * per common number (see BY_WORDS), so that their loops have constant bounds.
+ */
+#define _GNU_SOURCE
+#include "explore.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+enum { BATCH = 384, FIRST_TABLE_BITS = 12, MAX_TABLE_BITS = 32 };
+
+/* What nl_slice() returns. engines/explicit/native.py knows these by number. */
+enum { RUNNING, COMPLETE, OUT_OF_MEMORY, INTERRUPTED };
+
+/* Per state, only where the model has goals; goal g is bit GOALS + g. */
+enum { REST = 1, EXCUSED = 2, GOALS = 2 };
+
+struct nl_search {
+	/* states */
+	word *states;
+	uint32_t *parents;
+	uint64_t count, next, level_end, capacity;
+	/* their index */
+	uint64_t *table;
+	unsigned table_bits;
+	/* the graph of system transitions, only where the model has goals */
+	uint16_t *flags;
+	uint32_t *degrees;
+	uint32_t *edges;
+	uint64_t edge_count, edge_capacity;
+	/* the batch */
+	struct nl_out out;
+	uint32_t *slot_state;
+	uint32_t *slot_hash;
+	uint32_t batch_slots;
+	/* results */
+	uint64_t *levels;
+	uint64_t level_count, level_capacity;
+	uint64_t transitions, rests, stuck;
+	uint32_t first_stuck;
+	uint32_t *first_broken;
+	struct nl_first faulty;
+	/* limits */
+	uint64_t memory_limit;
+	volatile int interrupt;
+};
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+static void *reserve(uint64_t bytes)
+{
+	void *at = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+#ifdef MADV_HUGEPAGE
+	/* Random access to gigabytes: without large pages most of the time goes to the TLB. */
+	if (bytes >= (4u << 20))
+		madvise(at, bytes, MADV_HUGEPAGE);
+#endif
+	return at;
+}
+
+static void release(void *at, uint64_t bytes)
+{
+	if (at)
+		munmap(at, bytes ? bytes : 1);
+}
+
+static uint64_t state_bytes(void)
+{
+	uint64_t graph = nl_model.goals ? sizeof(uint16_t) + sizeof(uint32_t) : 0;
+
+	return nl_model.words * sizeof(word) + sizeof(uint32_t) + graph;
+}
+
+uint64_t nl_memory(const struct nl_search *x)
+{
+	return x->count * state_bytes() + (sizeof(uint64_t) << x->table_bits) +
+	       x->edge_count * sizeof(uint32_t) + x->level_capacity * sizeof(uint64_t);
+}
+
+/* --- hashing and comparing ------------------------------------------------------------------- */
+
+ALWAYS_INLINE uint64_t mix(uint64_t a, uint64_t b)
+{
+	__uint128_t product = (__uint128_t)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* 32 good bits of a state. Two states with the same bits cost a comparison, never a state. */
+ALWAYS_INLINE uint32_t hash(const word *s, unsigned words)
+{
+	uint64_t h = 0x9e3779b97f4a7c15u;
+
+	for (unsigned i = 0; i < words; i++)
+		h = mix(s[i] ^ h, 0xa0761d6478bd642fu + 2 * 0xe7037ed1a0b428dbu * i);
+	return (uint32_t)(mix(h, 0x8ebc6af09c88c6e3u) >> 16);
+}
+
+ALWAYS_INLINE int equal(const word *a, const word *b, unsigned words)
+{
+	word differ = 0;
+
+	for (unsigned i = 0; i < words; i++)
+		differ |= a[i] ^ b[i];
+	return !differ;
+}
+
+/* --- the index ------------------------------------------------------------------------------- */
+
+ALWAYS_INLINE uint64_t slot_of(const struct nl_search *x, uint32_t tag)
+{
+	return tag >> (32 - x->table_bits);
+}
+
+/* Doubles the table. The part of the old one that has been read is given back at once. */
+static int grow(struct nl_search *x)
+{
+	const unsigned bits = x->table_bits + 1;
+	const uint64_t old_size = 1ull << x->table_bits, mask = (1ull << bits) - 1;
+	const uint64_t piece = 1u << 18;
+	uint64_t *old = x->table, *new;
+
+	if (bits > MAX_TABLE_BITS)
+		return 0;
+	if (nl_memory(x) + (sizeof(uint64_t) << x->table_bits) > x->memory_limit)
+		return 0;
+	new = reserve(sizeof(uint64_t) << bits);
+	if (!new)
+		return 0;
+	for (uint64_t i = 0; i < old_size; i++) {
+		if (old[i]) {
+			uint64_t at = (uint32_t)old[i] >> (32 - bits);
+
+			while (new[at])
+				at = (at + 1) & mask;
+			new[at] = old[i];
+		}
+		if ((i + 1) % piece == 0)
+			madvise(old + i + 1 - piece, piece * sizeof(*old), MADV_DONTNEED);
+	}
+	release(old, sizeof(uint64_t) << x->table_bits);
+	x->table = new;
+	x->table_bits = bits;
+	return 1;
+}
+
+/* The number of a state, which is new if it equals the count before. */
+ALWAYS_INLINE uint32_t insert(struct nl_search *x, const word *s, uint32_t tag, unsigned words)
+{
+	const uint64_t mask = (1ull << x->table_bits) - 1;
+	uint64_t at = slot_of(x, tag);
+
+	for (;; at = (at + 1) & mask) {
+		uint64_t entry = x->table[at];
+		uint32_t number = (uint32_t)(entry >> 32) - 1;
+
+		if (!entry)
+			break;
+		if ((uint32_t)entry == tag && equal(x->states + (uint64_t)number * words, s, words))
+			return number;
+	}
+	x->table[at] = (x->count + 1) << 32 | tag;
+	memcpy(x->states + x->count * words, s, words * sizeof(word));
+	return (uint32_t)x->count++;
+}
+
+/* The state whose tag matches first; no more than a guess at what to prefetch. */
+ALWAYS_INLINE void prefetch_match(const struct nl_search *x, uint32_t tag, unsigned words)
+{
+	const uint64_t mask = (1ull << x->table_bits) - 1;
+	uint64_t at = slot_of(x, tag);
+
+	for (; x->table[at]; at = (at + 1) & mask) {
+		if ((uint32_t)x->table[at] == tag) {
+			__builtin_prefetch(x->states + ((x->table[at] >> 32) - 1) * words);
+			return;
+		}
+	}
+}
+
+/* --- one batch ------------------------------------------------------------------------------- */
+
+static void note_rest(struct nl_search *x, const word *s, uint32_t number)
+{
+	x->rests++;
+	if (nl_model.idle(s))
+		return;
+	x->stuck++;
+	if (x->first_stuck == NL_NONE)
+		x->first_stuck = number;
+}
+
+/* Fills the buffer with successors of the next states of this level. */
+static void expand(struct nl_search *x)
+{
+	struct nl_out *out = &x->out;
+
+	out->count = 0;
+	while (x->next < x->level_end && out->count + nl_model.max_successors <= x->batch_slots) {
+		const uint32_t number = (uint32_t)x->next++;
+		const word *s = x->states + (uint64_t)number * nl_model.words;
+		const uint32_t before = out->count;
+		int bad = 0;
+		uint64_t broken = nl_model.invariants ? nl_model.broken(s, &bad) : 0;
+		uint16_t flags = 0;
+
+		if (nl_model.goals)
+			flags = (uint16_t)(nl_model.reached(s, &bad) << GOALS);
+		if (bad)
+			nl_note(out->faulty, number, NL_NONE);
+		for (unsigned i = 0; broken >> i; i++)
+			if ((broken >> i & 1) && x->first_broken[i] == NL_NONE)
+				x->first_broken[i] = number;
+		out->state = number;
+		out->enabled = out->enabled_system = out->excused = 0;
+		if (broken || bad) {
+			flags |= EXCUSED;
+		} else {
+			nl_model.successors(s, out);
+			if (!out->enabled_system && !out->excused) {
+				flags |= REST;
+				note_rest(x, s, number);
+			}
+			if (out->excused)
+				flags |= EXCUSED;
+		}
+		x->transitions += out->enabled;
+		if (nl_model.goals)
+			x->flags[number] = flags;
+		for (uint32_t i = before; i < out->count; i++)
+			x->slot_state[i] = number;
+	}
+}
+
+ALWAYS_INLINE void insert_batch_of(struct nl_search *x, unsigned words)
+{
+	const struct nl_out *out = &x->out;
+
+	for (uint32_t i = 0; i < out->count; i++) {
+		x->slot_hash[i] = hash(out->slots + (uint64_t)i * words, words);
+		__builtin_prefetch(x->table + slot_of(x, x->slot_hash[i]), 1);
+	}
+	for (uint32_t i = 0; i < out->count; i++)
+		prefetch_match(x, x->slot_hash[i], words);
+	for (uint32_t i = 0; i < out->count; i++) {
+		const uint32_t from = x->slot_state[i];
+		const uint64_t before = x->count;
+		const uint32_t to = insert(x, out->slots + (uint64_t)i * words, x->slot_hash[i], words);
+
+		if (to == before)
+			x->parents[to] = from;
+		if (nl_model.goals && out->system[i] && to != from) {
+			x->edges[x->edge_count++] = to;
+			x->degrees[from]++;
+		}
+	}
+}
+
+#define BY_WORDS(call)                                                                             \
+	switch (nl_model.words) {                                                                  \
+	case 1: call(x, 1); break;                                                                 \
+	case 2: call(x, 2); break;                                                                 \
+	case 3: call(x, 3); break;                                                                 \
+	case 4: call(x, 4); break;                                                                 \
+	case 5: call(x, 5); break;                                                                 \
+	case 6: call(x, 6); break;                                                                 \
+	case 7: call(x, 7); break;                                                                 \
+	case 8: call(x, 8); break;                                                                 \
+	default: call(x, nl_model.words);                                                          \
+	}
+
+static void insert_batch(struct nl_search *x)
+{
+	BY_WORDS(insert_batch_of)
+}
+
+/* Whether the next batch fits, after growing the table if need be. */
+static int room(struct nl_search *x)
+{
+	const uint64_t most = x->batch_slots;
+
+	if (x->count + most >= x->capacity)
+		return 0;
+	if (nl_model.goals && x->edge_count + most >= x->edge_capacity)
+		return 0;
+	if (nl_memory(x) + most * (state_bytes() + sizeof(uint32_t)) > x->memory_limit)
+		return 0;
+	while (x->count + most > (3ull << x->table_bits) / 4)
+		if (!grow(x))
+			return 0;
+	return 1;
+}
+
+static int end_level(struct nl_search *x)
+{
+	if (x->level_count == x->level_capacity) {
+		uint64_t capacity = x->level_capacity ? 2 * x->level_capacity : 256;
+		uint64_t *levels = realloc(x->levels, capacity * sizeof(*levels));
+
+		if (!levels)
+			return 0;
+		x->levels = levels;
+		x->level_capacity = capacity;
+	}
+	x->levels[x->level_count++] = x->count - x->level_end;
+	x->level_end = x->count;
+	return 1;
+}
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* --- what Python calls ----------------------------------------------------------------------- */
+
+/* Searches for about so many nanoseconds; can be called again while it returns RUNNING. */
+int nl_slice(struct nl_search *x, uint64_t nanoseconds)
+{
+	const uint64_t end = now() + nanoseconds;
+
+	do {
+		if (x->interrupt)
+			return INTERRUPTED;
+		if (x->next == x->level_end) {
+			if (x->count == x->level_end)
+				return COMPLETE;
+			if (!end_level(x))
+				return OUT_OF_MEMORY;
+		}
+		if (!room(x))
+			return OUT_OF_MEMORY;
+		expand(x);
+		insert_batch(x);
+	} while (now() < end);
+	return RUNNING;
+}
+
+void nl_free(struct nl_search *x)
+{
+	if (!x)
+		return;
+	release(x->states, x->capacity * nl_model.words * sizeof(word));
+	release(x->parents, x->capacity * sizeof(uint32_t));
+	release(x->flags, x->capacity * sizeof(uint16_t));
+	release(x->degrees, x->capacity * sizeof(uint32_t));
+	release(x->edges, x->edge_capacity * sizeof(uint32_t));
+	release(x->table, sizeof(uint64_t) << x->table_bits);
+	free(x->out.slots);
+	free(x->out.system);
+	free(x->out.fired);
+	free(x->out.failed);
+	free(x->slot_state);
+	free(x->slot_hash);
+	free(x->levels);
+	free(x->first_broken);
+	free(x);
+}
+
+static int allocate(struct nl_search *x)
+{
+	const uint64_t slots = x->batch_slots;
+
+	x->states = reserve(x->capacity * nl_model.words * sizeof(word));
+	x->parents = reserve(x->capacity * sizeof(uint32_t));
+	x->table = reserve(sizeof(uint64_t) << x->table_bits);
+	if (nl_model.goals) {
+		x->flags = reserve(x->capacity * sizeof(uint16_t));
+		x->degrees = reserve(x->capacity * sizeof(uint32_t));
+		x->edges = reserve(x->edge_capacity * sizeof(uint32_t));
+		if (!x->flags || !x->degrees || !x->edges)
+			return 0;
+	}
+	x->out.slots = calloc(slots * nl_model.words, sizeof(word));
+	x->out.system = calloc(slots, 1);
+	x->out.fired = calloc(nl_model.transitions + 1, sizeof(uint64_t));
+	x->out.failed = calloc(nl_model.checks + 1, sizeof(struct nl_first));
+	x->slot_state = calloc(slots, sizeof(uint32_t));
+	x->slot_hash = calloc(slots, sizeof(uint32_t));
+	x->first_broken = calloc(nl_model.invariants + 1, sizeof(uint32_t));
+	return x->states && x->parents && x->table && x->out.slots && x->out.system &&
+	       x->out.fired && x->out.failed && x->slot_state && x->slot_hash && x->first_broken;
+}
+
+/* A search that has seen the initial state, or NULL where not even that fits. */
+struct nl_search *nl_new(const word *initial, uint64_t memory_limit)
+{
+	struct nl_search *x = calloc(1, sizeof(*x));
+	uint64_t capacity = memory_limit / state_bytes() + 2 * BATCH;
+
+	if (!x)
+		return NULL;
+	x->memory_limit = memory_limit;
+	x->capacity = capacity < NL_NONE ? capacity : NL_NONE - 1;
+	x->edge_capacity = memory_limit / sizeof(uint32_t) + 2 * BATCH;
+	x->batch_slots = BATCH + nl_model.max_successors;
+	x->capacity += x->batch_slots;
+	x->table_bits = FIRST_TABLE_BITS;
+	x->first_stuck = NL_NONE;
+	x->faulty = (struct nl_first){ NL_NONE, NL_NONE };
+	if (!allocate(x)) {
+		nl_free(x);
+		return NULL;
+	}
+	x->out.faulty = &x->faulty;
+	for (uint32_t i = 0; i < nl_model.checks; i++)
+		x->out.failed[i] = x->faulty;
+	for (uint32_t i = 0; i < nl_model.invariants; i++)
+		x->first_broken[i] = NL_NONE;
+	memcpy(x->out.slots, initial, nl_model.words * sizeof(word));
+	nl_model.canonical(x->out.slots);
+	x->out.count = 1;
+	x->slot_state[0] = 0;
+	while (x->batch_slots > (3ull << x->table_bits) / 4)
+		if (!grow(x)) {
+			nl_free(x);
+			return NULL;
+		}
+	insert_batch(x);
+	return x;
+}
+
+void nl_interrupt(struct nl_search *x)
+{
+	x->interrupt = 1;
+}
+
+/* The counts, in the order that native.py reads them. */
+void nl_counts(const struct nl_search *x, uint64_t *to)
+{
+	const uint64_t counts[] = {
+		x->count,	x->next,	x->transitions,	    x->level_count,
+		x->rests,	x->stuck,	x->first_stuck,	    x->edge_count,
+		nl_memory(x),	x->faulty.state, x->faulty.transition,
+	};
+
+	memcpy(to, counts, sizeof(counts));
+}
+
+const uint64_t *nl_levels(const struct nl_search *x)
+{
+	return x->levels;
+}
+
+const uint64_t *nl_fired(const struct nl_search *x)
+{
+	return x->out.fired;
+}
+
+const struct nl_first *nl_failures(const struct nl_search *x)
+{
+	return x->out.failed;
+}
+
+const uint32_t *nl_first_broken(const struct nl_search *x)
+{
+	return x->first_broken;
+}
+
+const word *nl_state(const struct nl_search *x, uint32_t number)
+{
+	return x->states + (uint64_t)number * nl_model.words;
+}
+
+uint32_t nl_parent(const struct nl_search *x, uint32_t number)
+{
+	return x->parents[number];
+}
+
+/* The graph of system transitions, for backward.c. */
+void nl_graph(const struct nl_search *x, struct nl_graph *to)
+{
+	*to = (struct nl_graph){ x->next, x->edge_count, x->degrees, x->edges, x->flags };
+}

@@ -1,0 +1,175 @@
+"""Explores all states of a machine and says which properties hold in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engines.explicit import native, python_engine
+from engines.explicit.compiler import Compiler, CompilerError, find_compiler
+from engines.explicit.search import (
+    FAULT,
+    Finding,
+    Limits,
+    Progress,
+    ProgressFunction,
+    RawSearch,
+)
+from engines.explicit.traces import Expander
+from engines.reductions.merging import NO_MERGING, Merging, merging
+from engines.reductions.symmetry import Symmetry, symmetry
+from engines.result import Exploration, GoalReport, Trace, Violation
+from model.language.machine import Check, Machine
+
+__all__ = ["Exploration", "Options", "Progress", "explore"]
+
+Engine = Literal["auto", "c", "python"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to search. `memory` is in bytes; without it, three quarters of what is available.
+
+    `auto` takes C where there is a compiler. `keep_c` is where the generated C is written to.
+    `compiler` saves asking for one again.
+    """
+
+    engine: Engine = "auto"
+    memory: int | None = None
+    seconds: float | None = None
+    merge_local: bool = True
+    merge_locks: bool = True
+    symmetry: bool = True
+    keep_c: Path | None = None
+    compiler: Compiler | None = None
+
+
+def explore(
+    machine: Machine, options: Options = Options(), progress: ProgressFunction | None = None
+) -> Exploration:
+    """Search all reachable states of a machine.
+
+    `progress` is called a few times a second. Ctrl-C ends the search with what was covered. Raises
+    CompilerError when C was asked for and cannot be had, EngineDisagreement when the reference
+    interpreter does not confirm a violation.
+    """
+    plan = merging(machine, options.merge_locks) if options.merge_local else NO_MERGING
+    renaming = symmetry(machine) if options.symmetry else None
+    limits = Limits(options.memory or _available_memory() * 3 // 4, options.seconds)
+    compiler = None if options.engine == "python" else options.compiler or find_compiler()
+    notes = [*plan.notes, *(renaming.notes if renaming else ())]
+    if compiler is None and options.engine == "c":
+        raise CompilerError(
+            "no C compiler: none of cc, gcc, clang is on PATH and the ziglang wheel is not "
+            "installed\nInstall one, or use the Python engine (slower, same answers)"
+        )
+    if compiler is None:
+        raw = python_engine.search(machine, plan, renaming, limits, progress)
+        engine = "python"
+        if options.engine == "auto":
+            notes.append("no C compiler found: the steps ran as Python, which is much slower")
+    else:
+        raw = native.search(machine, plan, renaming, limits, progress, compiler, options.keep_c)
+        engine = "c"
+    expander = Expander(machine, plan, renaming, engine)
+    return _result(machine, raw, expander, _reductions(plan, renaming), tuple(notes))
+
+
+def _reductions(plan: Merging, renaming: Symmetry | None) -> tuple[str, ...]:
+    """The reductions that had something to do."""
+    named = []
+    if plan.steps:
+        named.append("merging")
+    if renaming is not None and renaming.records:
+        named.append("symmetry")
+    return tuple(named)
+
+
+def _result(
+    machine: Machine,
+    raw: RawSearch,
+    expander: Expander,
+    reductions: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> Exploration:
+    goals: dict[str, GoalReport] = {}
+    violations = _violations(raw, expander)
+    for goal, found in zip(machine.goals, raw.goals, strict=True):
+        at_rest = lost = None
+        if found.failing_path:
+            at_rest = expander.confirm_goal(found.failing_path, goal.expr, at_rest=True)
+        if found.doomed_path:
+            lost = expander.confirm_goal(found.doomed_path, goal.expr, at_rest=False)
+        goals[goal.prop] = GoalReport(found.failing, at_rest, found.doomed, lost)
+        trace = lost if at_rest is None else at_rest
+        if trace is not None and goal.prop not in violations:
+            violations[goal.prop] = Violation(goal.prop, goal.message, "goal", trace)
+    return Exploration(
+        complete=raw.reason == "complete",
+        reason=raw.reason,
+        engine=expander.engine,
+        states=raw.states,
+        transitions=raw.transitions,
+        levels=raw.levels,
+        seconds=raw.seconds,
+        compile_seconds=raw.compile_seconds,
+        memory=raw.memory,
+        bits=raw.bits,
+        fired=_fired(machine, raw),
+        rest_states=raw.rest_states,
+        stuck_states=raw.stuck_states,
+        stuck=expander.confirm_rest(raw.stuck) if raw.stuck else None,
+        violations=violations,
+        goals=goals,
+        reductions=reductions,
+        notes=notes,
+    )
+
+
+def _fired(machine: Machine, raw: RawSearch) -> Mapping[int, int]:
+    return {tr.id: count for tr, count in zip(machine.transitions, raw.fired, strict=True)}
+
+
+def _violations(raw: RawSearch, expander: Expander) -> dict[str, Violation]:
+    """The first violation of each property: the one that the fewest steps lead to."""
+    first: dict[str, Finding] = {}
+    for finding in raw.findings:
+        known = first.get(finding.prop)
+        if known is None or _steps(finding) < _steps(known):
+            first[finding.prop] = finding
+    return {prop: _violation(finding, expander) for prop, finding in first.items()}
+
+
+def _steps(finding: Finding) -> int:
+    """Steps of the search, the one that violates included."""
+    return len(finding.path) - 1 + (finding.transition is not None)
+
+
+def _violation(finding: Finding, expander: Expander) -> Violation:
+    trace: Trace = expander.to_finding(finding)
+    if finding.what is None:
+        message = "an index or a value is outside its range"
+        if finding.transition is not None:
+            message += f", at {expander.machine.transitions[finding.transition].where}"
+        return Violation(FAULT, message, "model_error", trace)
+    kind: Literal["check", "invariant"] = (
+        "check" if isinstance(finding.what, Check) else "invariant"
+    )
+    return Violation(finding.prop, finding.what.message, kind, trace)
+
+
+def _available_memory() -> int:
+    """Bytes that can be used without swapping, as far as the system says."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (ValueError, OSError):
+        return 4 << 30

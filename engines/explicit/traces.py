@@ -1,0 +1,131 @@
+"""Turns the states an engine stored into a trace of single steps, on the reference interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engines.explicit.search import Finding
+from engines.reductions.merging import Merging, run_ahead
+from engines.reductions.symmetry import Symmetry
+from engines.result import EngineDisagreement, Trace
+from model.language.interpreter import Firing, State, enabled, evaluate, fire
+from model.language.machine import Check, Expr, Invariant, Machine
+
+
+@dataclass(frozen=True)
+class Expander:
+    """Follows an engine's path in the interpreter, renaming and unmerging on the way."""
+
+    machine: Machine
+    merging: Merging
+    symmetry: Symmetry | None
+    engine: str
+
+    def to_state(self, path: Sequence[State]) -> tuple[Trace, State]:
+        """Firings from the initial state to the last of the path, and that state.
+
+        With symmetry it is equal to the engine's up to renaming; object numbers are the same all
+        along the trace.
+        """
+        state = self.machine.initial
+        if self._canonical(state) != self._canonical(path[0]):
+            raise self._disagree("the search does not start in the initial state")
+        trace: list[Firing] = []
+        for number, target in enumerate(path[1:]):
+            wanted = self._canonical(target)
+            for firings, reached in self._edges(state):
+                if self._canonical(reached) == wanted:
+                    trace += firings
+                    state = reached
+                    break
+            else:
+                raise self._disagree(f"no step leads to state {number + 1} of a trace")
+        return tuple(trace), state
+
+    def to_finding(self, finding: Finding) -> Trace:
+        """The trace of something wrong; the interpreter must agree that it is wrong."""
+        trace, state = self.to_state(finding.path)
+        match finding.what:
+            case Check():
+                return (*trace, self._failing(state, finding.what))
+            case Invariant(expr=expr):
+                if evaluate(self.machine, state, expr):
+                    raise self._disagree(f"`{finding.prop}` holds where it was reported broken")
+                return trace
+            case None:
+                return (*trace, *self._faulty(state, finding.transition))
+
+    def confirm_goal(self, path: Sequence[State], expr: Expr, at_rest: bool) -> Trace:
+        """The trace to a state without the goal, which is at rest if so claimed."""
+        trace, state = self.to_state(path)
+        if evaluate(self.machine, state, expr):
+            raise self._disagree("a goal is reached where it was reported missing")
+        if at_rest:
+            self._confirm_rest(state)
+        return trace
+
+    def confirm_rest(self, path: Sequence[State]) -> Trace:
+        """The trace to a state of rest."""
+        trace, state = self.to_state(path)
+        self._confirm_rest(state)
+        return trace
+
+    def _confirm_rest(self, state: State) -> None:
+        for firing in enabled(self.machine, state):
+            if not firing.transition.environment:
+                raise self._disagree(f"`{firing.transition.name}` is enabled in a state of rest")
+
+    def _edges(self, state: State) -> Iterator[tuple[Trace, State]]:
+        for firing in enabled(self.machine, state):
+            successor = fire(self.machine, state, firing)
+            if successor.violated is None:
+                ahead, reached = run_ahead(self.machine, self.merging, successor.state, firing)
+                yield (firing, *ahead), reached
+
+    def _failing(self, state: State, check: Check) -> Firing:
+        """The firing that breaks this check, or at least one of the same property."""
+        broken: list[tuple[Firing, Check]] = []
+        for firing in enabled(self.machine, state):
+            violated = fire(self.machine, state, firing).violated
+            if violated is check:
+                return firing
+            if violated is not None and violated.prop == check.prop:
+                broken.append((firing, violated))
+        if not broken:
+            raise self._disagree(f"no step breaks `{check.prop}` where one was reported")
+        return broken[0][0]
+
+    def _faulty(self, state: State, position: int | None) -> Trace:
+        """The firing that computes an index or a value outside its range, if it is a firing."""
+        wanted = None if position is None else self.machine.transitions[position]
+        candidates: list[Firing] = []
+        try:
+            for firing in enabled(self.machine, state):
+                if firing.transition is wanted:
+                    candidates.append(firing)
+        except IndexError:
+            return ()
+        for firing in candidates:
+            try:
+                reached = fire(self.machine, state, firing).state
+            except IndexError:
+                return (firing,)
+            if not self._in_range(reached):
+                return (firing,)
+        if wanted is None:
+            # An invariant, a goal or may_run: the state itself is where it happens.
+            return ()
+        if not candidates:
+            raise self._disagree(f"`{wanted.name}` is not enabled where it was reported wrong")
+        return (candidates[0],)
+
+    def _in_range(self, state: State) -> bool:
+        cells = zip(self.machine.cells, state, strict=True)
+        return all(var.type.lo <= value <= var.type.hi for (var, _), value in cells)
+
+    def _canonical(self, state: State) -> State:
+        return state if self.symmetry is None else self.symmetry.canonical(state)
+
+    def _disagree(self, what: str) -> EngineDisagreement:
+        return EngineDisagreement(what, self.machine.name, self.engine)

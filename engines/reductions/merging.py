@@ -1,0 +1,329 @@
+"""Step merging: steps that no other context can tell apart run together with the one before.
+
+After a process has taken a step, its next step is executed at once, as part of the same edge, while
+that next step is *mergeable*. Such a step t commutes with whatever others could do before it:
+
+* it is the only transition of its program counter, its guard is constant and it chooses nothing, so
+  nobody can disable it or change its outcome except through what it reads;
+* every cell it reads is written by nobody else meanwhile, every cell it writes is neither read nor
+  written by anybody else meanwhile. That holds for cells of its own instance, for cells nobody
+  writes at all, and for what a lock protects while this instance holds the lock;
+* no invariant and no goal reads what it writes, and it leaves no check undecided: where one of its
+  checks fails it is not merged, so the violation is found in the search proper.
+
+So an execution in which others run between the previous step and t can be reordered into one in
+which t comes first, through states that satisfy the same invariants and goals. Where an interrupt
+arrives in between, its handler commutes with t for the same reasons, and `may_run` is evaluated
+before each merged step: what cannot run now is left for later.
+
+Three things need care.
+
+*Program counters* are read by others. A test for idle (== 0) does not see a step that stays away
+from 0, and one that ends its process is never merged. A test for membership of a set must give the
+same answer before and after, with one exception: a probe arrives where the program counter is a
+mark. Entering marks early only lets the probe arrive earlier, in an order that the other steps
+allow too; leaving a mark takes the arrival away, so t is not merged there, unless the arrival's
+guard asks for a budget above 0 that is spent and never refilled.
+
+*Locks.* A variable with `guard` counts as protected only if every write and every read that is not
+marked lockless comes after a non-constant `lock_discipline` check whose message names the variable.
+Those checks run in the same search, on the unmerged accesses, so if some path breaks the discipline
+it is reported. That a lock whose check holds belongs to one instance alone is established in
+`locks.py`; where it cannot be, nothing is merged under locks, and a note says why. Acquiring and
+releasing are not mergeable (others read the lock's cells), so a state with the lock held is always
+visible, to an NMI as to another CPU.
+
+*Cookies* age in all cells at once. Copying one commutes with that and so does storing 0; comparing
+one, or computing one from something else, does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engines.reductions.accesses import (
+    DISCIPLINE,
+    Access,
+    accesses,
+    conjuncts,
+    of_transition,
+)
+from engines.reductions.locks import unsafe_locks
+from model.language.interpreter import Firing, State, evaluate, fire
+from model.language.machine import Binary, Const, Expr, Ite, Load, Machine, Process
+
+MOST_MERGED = 10_000
+"""Merged steps in a row: a loop that touches nothing shared must not run for ever."""
+
+
+@dataclass(frozen=True)
+class Merging:
+    """Mergeable transitions, by position, each with the condition under which it may be merged."""
+
+    steps: Mapping[int, Expr] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+NO_MERGING = Merging()
+
+
+def merging(machine: Machine, locks: bool) -> Merging:
+    """What can be merged; with `locks` also what is protected by one."""
+    facts = _Facts.of(machine, locks)
+    steps: dict[int, Expr] = {}
+    for at in range(len(machine.transitions)):
+        condition = facts.condition(at)
+        if condition is not None:
+            steps[at] = condition
+    return Merging(steps, facts.notes)
+
+
+def run_ahead(
+    machine: Machine, plan: Merging, state: State, firing: Firing
+) -> tuple[tuple[Firing, ...], State]:
+    """The merged steps that follow a firing which led to `state`, and where they end."""
+    done: list[Firing] = []
+    me = firing.instance
+    proc = machine.process[firing.transition.process] if firing.transition.process else None
+    if proc is None or me is None or not plan.steps:
+        return (), state
+    position = {id(tr): at for at, tr in enumerate(machine.transitions)}
+    pc_cell = machine.offset[proc.pc_var] + me
+    while len(done) < MOST_MERGED:
+        steps = machine.steps_at.get((proc.name, state[pc_cell]), ())
+        at = position[id(steps[0])] if len(steps) == 1 else -1
+        args = {"self": me}
+        if not state[pc_cell] or at not in plan.steps:
+            break
+        if not evaluate(machine, state, proc.may_run, args):
+            break
+        if not evaluate(machine, state, plan.steps[at], args):
+            break
+        following = Firing(steps[0], tuple(args.items()))
+        result = fire(machine, state, following)
+        if result.violated is not None:
+            break
+        done.append(following)
+        state = result.state
+    return tuple(done), state
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the accesses of a machine say about each variable."""
+
+    machine: Machine
+    by_var: Mapping[str, tuple[Access, ...]]
+    protected: frozenset[str]
+    notes: tuple[str, ...]
+
+    @staticmethod
+    def of(machine: Machine, locks: bool) -> _Facts:
+        by_var: dict[str, list[Access]] = {var.name: [] for var in machine.variables}
+        for access in accesses(machine):
+            by_var[access.var].append(access)
+        frozen = {name: tuple(found) for name, found in by_var.items()}
+        bare = _Facts(machine, frozen, frozenset(), ())
+        if not locks:
+            return bare
+        if DISCIPLINE not in machine.properties:
+            note = f"steps under locks are not merged: `{DISCIPLINE}` is not checked in this run"
+            return _Facts(machine, frozen, frozenset(), (note,))
+        unsafe = unsafe_locks(machine, frozen)
+        if unsafe:
+            note = f"steps under locks are not merged: {unsafe}"
+            return _Facts(machine, frozen, frozenset(), (note,))
+        protected = {
+            var.name
+            for var in machine.variables
+            if var.guard is not None and _is_protected(frozen[var.name])
+        }
+        return _Facts(machine, frozen, frozenset(protected), ())
+
+    # -- transitions --
+
+    def condition(self, at: int) -> Expr | None:
+        """When the transition may be merged, or None for never."""
+        tr = self.machine.transitions[at]
+        if tr.process is None or not tr.pc or tr.environment or tr.params or tr.guard != Const(1):
+            return None
+        if len(self.machine.steps_at[tr.process, tr.pc]) != 1:
+            return None
+        proc = self.machine.process[tr.process]
+        for access in of_transition(self.machine, at):
+            if access.var == proc.pc_var and access.own:
+                continue
+            if not self._commutes(proc, access):
+                return None
+        return self._move(proc, at)
+
+    def _commutes(self, proc: Process, access: Access) -> bool:
+        """Whether others can neither change what is read nor see what is written."""
+        if access.kind == "age":
+            return False
+        if not self._ages_alike(access):
+            return False
+        if access.kind == "read" and access.in_discipline:
+            return True
+        others = [other for other in self.by_var[access.var] if other.kind != "age"]
+        if not any(other.kind == "write" for other in others) and access.kind == "read":
+            return True
+        if access.own and not any(self._interferes(proc, access, other) for other in others):
+            return True
+        if access.var not in self.protected or access.lockless or not access.checked:
+            return False
+        return access.kind == "read" or not any(_looks_from_outside(other) for other in others)
+
+    def _interferes(self, proc: Process, access: Access, other: Access) -> bool:
+        """Whether another context's access conflicts with one of an instance to its own cell."""
+        if other.process == proc.name and other.own:
+            return False
+        if access.kind == "read" and other.kind == "read":
+            return False
+        # Who finds the instance idle does not find it at this step.
+        return other.kind == "read" or (proc.pc_var, other.index[:1], 0) not in other.facts
+
+    def _ages_alike(self, access: Access) -> bool:
+        """Whether the access gives the same result before and after the cookies age."""
+        target = access.var if access.kind == "write" else access.copied_to
+        if access.kind == "write":
+            if not self._aged(access.var):
+                return True
+            copies = access.value is not None and self._is_copy(access)
+            return access.value == Const(0) or copies
+        if not self._aged(access.var):
+            return True
+        return target is not None and self._aged(target) == self._aged(access.var)
+
+    def _is_copy(self, write: Access) -> bool:
+        """Whether the written value is one aged cell as it is, perhaps through a temporary."""
+        assert write.transition is not None
+        if isinstance(write.value, Load):
+            return self._aged(write.value.var) == self._aged(write.var)
+        sources = [
+            access
+            for access in of_transition(self.machine, write.transition)
+            if access.kind == "read" and access.copied_to == write.var
+        ]
+        stores = [
+            access
+            for access in of_transition(self.machine, write.transition)
+            if access.kind == "write" and access.var == write.var
+        ]
+        return (
+            len(sources) == 1
+            and len(stores) == 1
+            and not isinstance(write.value, Binary | Ite)
+            and self._aged(sources[0].var) == self._aged(write.var)
+        )
+
+    def _aged(self, var: str) -> frozenset[int]:
+        """The transitions that age the variable."""
+        found = (a.transition for a in self.by_var[var] if a.kind == "age")
+        return frozenset(at for at in found if at is not None)
+
+    # -- program counters --
+
+    def _move(self, proc: Process, at: int) -> Expr | None:
+        """When others cannot see the step's move from its program counter to the next."""
+        tr = self.machine.transitions[at]
+        targets: set[int] = set()
+        for access in of_transition(self.machine, at):
+            if access.var == proc.pc_var and access.kind == "write":
+                values = _constants(access.value)
+                if values is None or not access.own:
+                    return None
+                targets |= values
+        if 0 in targets:
+            return None
+        conditions: list[Expr] = []
+        for other in self.by_var[proc.pc_var]:
+            if other.process == proc.name and other.own:
+                continue
+            if other.kind != "read":
+                if self._interferes(proc, Access("write", proc.pc_var, (), "body"), other):
+                    return None
+                continue
+            if other.member is None:
+                return None
+            members = other.member.members
+            if all((target in members) == (tr.pc in members) for target in targets):
+                continue
+            arrival = other.place == "guard" and other.process is None and other.member.enables
+            if not arrival or other.transition is None:
+                return None
+            if tr.pc not in members:
+                continue
+            spent = self._spent(other.transition)
+            if spent is None:
+                return None
+            if spent not in conditions:
+                conditions.append(spent)
+        condition: Expr = Const(1)
+        for part in conditions:
+            condition = part if condition == Const(1) else Binary("and", condition, part)
+        return condition
+
+    def _spent(self, arrival: int) -> Expr | None:
+        """A condition under which an arrival can never happen again: its budget is used up."""
+        for part in conjuncts(self.machine.transitions[arrival].guard):
+            match part:
+                case (
+                    Binary(">" | "!=", Load(var, index) as load, Const(0))
+                    | Binary("<" | "!=", Const(0), Load(var, index) as load)
+                    | Binary(">=", Load(var, index) as load, Const(1))
+                ):
+                    if all(isinstance(i, Const) for i in index) and self._only_falls(var):
+                        return Binary("==", load, Const(0))
+        return None
+
+    def _only_falls(self, var: str) -> bool:
+        """Whether every write takes one from the variable's present value."""
+        if self.machine.variable[var].type.lo < 0:
+            return False
+        writes = [access for access in self.by_var[var] if access.kind != "read"]
+        return all(
+            isinstance(write.value, Binary)
+            and write.value.op == "-"
+            and isinstance(write.value.left, Load)
+            and (write.value.left.var, write.value.left.index) == (var, write.index)
+            and write.value.right == Const(1)
+            for write in writes
+        )
+
+
+def _is_protected(found: tuple[Access, ...]) -> bool:
+    """Whether every access to a guarded variable follows a check, or says that it does not."""
+    for access in found:
+        if access.kind == "age":
+            continue
+        if access.kind == "write" and (access.process is None or not access.checked):
+            return False
+        if access.place == "body" and access.process is not None and access.kind == "read":
+            if not (access.checked or access.lockless):
+                return False
+    return True
+
+
+def _looks_from_outside(access: Access) -> bool:
+    """Whether a read of a protected variable happens without its lock."""
+    if access.kind != "read":
+        return False
+    if access.place == "invariant":
+        return not access.sheltered
+    return access.lockless or access.place != "body" or access.process is None
+
+
+def _constants(value: Expr | None) -> set[int] | None:
+    """The values of an expression made of constants and choices."""
+    match value:
+        case Const(number):
+            return {number}
+        case Ite(_, then, other):
+            left, right = _constants(then), _constants(other)
+            return None if left is None or right is None else left | right
+    return None
+
+
+__all__ = ["MOST_MERGED", "NO_MERGING", "Merging", "merging", "run_ahead"]

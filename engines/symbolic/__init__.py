@@ -1,0 +1,1 @@
+"""Symbolic proofs with Z3: addresses, induction, bounded search."""

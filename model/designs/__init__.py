@@ -1,0 +1,1 @@
+"""One file per design, written in the modelling language."""

@@ -1,0 +1,1 @@
+"""Ways to find an object's start from the address of its link, one file each."""

@@ -1,0 +1,27 @@
+"""How much happens in one execution: sizes, and budgets of arrivals over the whole run.
+
+A budget bounds a whole execution, not a moment: `nmis = 1` is one NMI anywhere, at any time.
+What a budget leaves out is part of every verdict.
+"""
+
+from model.language.syntax import Range, cfg, knob, record
+
+knob("cpus", 2, "CPUs")
+knob("objects", 2, "objects; each is given to a free call at most once")
+knob("tasks", 2, "client tasks that can be under way at the same time")
+knob("workers", 1, "workqueue workers that can be under way at the same time")
+knob("nmis", 0, "NMIs that call the free function, over the whole run")
+knob("hardirqs", 0, "device interrupts that call the free function, over the whole run")
+knob("probes", 0, "probe hits that call the free function, over the whole run")
+knob("readers", 0, "RCU readers, each once")
+knob("preemptions", 0, "times a preemptible task is switched out (and may migrate)")
+
+
+@record(single=True)
+class Budget:
+    """What may still arrive."""
+
+    nmis: Range[0, cfg.nmis] = cfg.nmis
+    hardirqs: Range[0, cfg.hardirqs] = cfg.hardirqs
+    probes: Range[0, cfg.probes] = cfg.probes
+    preemptions: Range[0, cfg.preemptions] = cfg.preemptions

@@ -1,0 +1,306 @@
+"""The contexts and what makes them run: the most general client, and the system's own work.
+
+Every client context may free any object that nobody has freed yet, at any time, as long as the
+bounds allow (`model/kernel/bounds.py`). What the system owes (pending interrupts, timers, queued
+work, grace periods that a callback waits for) is a step of the system; what comes from outside
+is marked as environment.
+"""
+
+from model.kernel.bounds import Budget
+from model.kernel.cpu import (
+    Client,
+    Cpu,
+    Kworker,
+    Level,
+    hardirq_runs,
+    nmi_runs,
+    probe_runs,
+    quiescent,
+    quiescent_task_level,
+    task_exits,
+    task_runs,
+)
+from model.kernel.irq_work import IrqWork, irq_work_raised, irq_work_run, irq_work_tick, tick_has_work
+from model.kernel.objects import Object, give, may_be_given
+from model.kernel.rcu import Rcu, begin_grace_period
+from model.kernel.workqueue import (
+    DelayedWork,
+    RcuWork,
+    callback_waits,
+    delayed_work_timer_fn,
+    process_delayed_work,
+    process_rcu_work,
+    rcu_work_rcufn,
+)
+from model.language.syntax import (
+    NULL,
+    Enum,
+    action,
+    active,
+    at_probe_point,
+    atomic,
+    call_entry,
+    cfg,
+    elapsed,
+    instances,
+    process,
+    pure,
+    require,
+    start,
+)
+
+
+class Cause(Enum):
+    """Why a hardirq handler runs."""
+
+    IRQ_WORK = 0
+    TICK = 1
+    TIMER = 2
+    RCU_CALLBACK = 3
+    DEVICE = 4
+
+
+# --- tasks --------------------------------------------------------------------------------------
+
+
+@pure
+def client_runs(who: Client) -> bool:
+    """The client's task is on top of its CPU."""
+    return task_runs(who.task)
+
+
+@process(per=Client, may_run=client_runs)
+def client(who: Client, obj: Object) -> None:
+    """A task that makes one free call."""
+    call_entry("task", obj)
+    task_exits(who.task)
+
+
+@action(environment=True)
+def client_frees(who: Client, cpu: Cpu, obj: Object) -> None:
+    """A task on an idle CPU frees an object, preemptible and with irqs on."""
+    require(not active(client, who) and cpu.curr == NULL and quiescent(cpu) and may_be_given(obj))
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    give(obj)
+    start(client, who, obj)
+
+
+@pure
+def worker_runs(who: Kworker) -> bool:
+    """The worker is on top of its CPU."""
+    return task_runs(who.task)
+
+
+@process(per=Kworker, may_run=worker_runs)
+def kworker(who: Kworker, dwork: DelayedWork, rwork: RcuWork) -> None:
+    """A worker processes one item."""
+    if dwork != NULL:
+        process_delayed_work(dwork)
+    else:
+        process_rcu_work(rwork)
+    task_exits(who.task)
+
+
+@action()
+def worker_takes_delayed_work(who: Kworker, cpu: Cpu, dwork: DelayedWork) -> None:
+    """An idle worker wakes on an idle CPU for a queued item."""
+    require(dwork.queued and not dwork.running)
+    require(not active(kworker, who) and cpu.curr == NULL and quiescent(cpu))
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    start(kworker, who, dwork, NULL)
+
+
+@action()
+def worker_takes_rcu_work(who: Kworker, cpu: Cpu, rwork: RcuWork) -> None:
+    """An idle worker wakes on an idle CPU for a queued item."""
+    require(rwork.queued and not rwork.running)
+    require(not active(kworker, who) and cpu.curr == NULL and quiescent(cpu))
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    start(kworker, who, NULL, rwork)
+
+
+# --- interrupts ---------------------------------------------------------------------------------
+
+
+@pure
+def irq_can_arrive(cpu: Cpu) -> bool:
+    """Interrupts are on and no handler runs on this CPU."""
+    return not cpu.irqs_off and not active(hardirq, cpu) and not active(nmi, cpu)
+
+
+@process(per=Cpu, may_run=hardirq_runs)
+def hardirq(cpu: Cpu, cause: Cause, obj: Object, dwork: DelayedWork, rwork: RcuWork) -> None:
+    """A hardirq handler; it runs with irqs off."""
+    if instances(IrqWork) > 0 and cause == Cause.IRQ_WORK:
+        irq_work_run(cpu)
+    elif instances(IrqWork) > 0 and cause == Cause.TICK:
+        irq_work_tick(cpu)
+    elif cause == Cause.TIMER:
+        delayed_work_timer_fn(dwork)
+    elif cause == Cause.RCU_CALLBACK:
+        rcu_work_rcufn(rwork)
+    elif cfg.hardirqs > 0:
+        call_entry("hardirq", obj)
+    hardirq_returns(cpu)
+
+
+@atomic
+def hardirq_returns(cpu: Cpu) -> None:
+    """Back to the interrupted task, with irqs on as they were."""
+    cpu.irqs_off = False
+    if quiescent_task_level(cpu):
+        cpu.needs_qs = False
+
+
+@action(when=instances(IrqWork) > 0)
+def irq_work_interrupts(cpu: Cpu) -> None:
+    """The irq_work self-interrupt is taken."""
+    require(irq_can_arrive(cpu) and irq_work_raised(cpu))
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.IRQ_WORK, NULL, NULL, NULL)
+
+
+@action(when=instances(IrqWork) > 0)
+def tick(cpu: Cpu) -> None:
+    """The tick; only one that finds lazy work does anything."""
+    require(irq_can_arrive(cpu) and tick_has_work(cpu))
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.TICK, NULL, NULL, NULL)
+
+
+@action()
+def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
+    """The timer of a delayed work expires."""
+    require(irq_can_arrive(cpu) and dwork.armed)
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.TIMER, NULL, dwork, NULL)
+
+
+@action()
+def rcu_callback_is_invoked(cpu: Cpu, rwork: RcuWork) -> None:
+    """The grace period that an rcu_work waited for has ended."""
+    require(irq_can_arrive(cpu) and rwork.waiting and elapsed(rwork.snapshot))
+    rwork.waiting = False
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.RCU_CALLBACK, NULL, NULL, rwork)
+
+
+@action(environment=True, when=cfg.hardirqs > 0)
+def device_interrupts(cpu: Cpu, obj: Object) -> None:
+    """A device's handler frees an object."""
+    require(Budget.hardirqs > 0 and irq_can_arrive(cpu) and may_be_given(obj))
+    Budget.hardirqs -= 1
+    cpu.irqs_off = True
+    give(obj)
+    start(hardirq, cpu, Cause.DEVICE, obj, NULL, NULL)
+
+
+@process(per=Cpu, may_run=nmi_runs, when=cfg.nmis > 0)
+def nmi(cpu: Cpu, obj: Object) -> None:
+    """An NMI handler that frees an object."""
+    call_entry("nmi", obj)
+    nmi_returns(cpu)
+
+
+@atomic
+def nmi_returns(cpu: Cpu) -> None:
+    """Back to whatever was interrupted."""
+    if quiescent_task_level(cpu) and not active(hardirq, cpu):
+        cpu.needs_qs = False
+
+
+@action(environment=True, when=cfg.nmis > 0)
+def nmi_arrives(cpu: Cpu, obj: Object) -> None:
+    """An NMI: whatever the CPU does, whatever locks are held."""
+    require(Budget.nmis > 0 and not active(nmi, cpu) and may_be_given(obj))
+    Budget.nmis -= 1
+    give(obj)
+    start(nmi, cpu, obj)
+
+
+# --- probes -------------------------------------------------------------------------------------
+
+
+@pure
+def task_at_probe_point(cpu: Cpu) -> bool:
+    """The CPU's task is at routine entry, routine exit or a tracepoint."""
+    return any(
+        c.task.cpu == cpu and at_probe_point(client, c) for c in Client
+    ) or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker)
+
+
+@process(per=Cpu, may_run=probe_runs, when=cfg.probes > 0)
+def probe(cpu: Cpu, obj: Object) -> None:
+    """A program attached to a routine frees an object: same context, same irq state.
+
+    Preemption is off while it runs (newer kernels only disable migration), and it does not nest:
+    the per-CPU recursion protection refuses a second one, at any level.
+    """
+    call_entry("probe", obj)
+    probe_returns(cpu)
+
+
+@atomic
+def probe_returns(cpu: Cpu) -> None:
+    """Back into the probed routine."""
+    if (
+        cpu.probed == Level.TASK
+        and not cpu.irqs_off
+        and not cpu.preempt_off
+        and not active(hardirq, cpu)
+    ):
+        cpu.needs_qs = False
+    cpu.probed = Level.TASK
+
+
+@action(environment=True, when=cfg.probes > 0)
+def probe_hits_task(cpu: Cpu, obj: Object) -> None:
+    """The running task reaches a probe point."""
+    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj))
+    require(not active(hardirq, cpu) and not active(nmi, cpu) and task_at_probe_point(cpu))
+    Budget.probes -= 1
+    cpu.probed = Level.TASK
+    give(obj)
+    start(probe, cpu, obj)
+
+
+@action(environment=True, when=cfg.probes > 0)
+def probe_hits_hardirq(cpu: Cpu, obj: Object) -> None:
+    """The running hardirq handler reaches a probe point."""
+    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj))
+    require(active(hardirq, cpu) and not active(nmi, cpu) and at_probe_point(hardirq, cpu))
+    Budget.probes -= 1
+    cpu.probed = Level.HARDIRQ
+    give(obj)
+    start(probe, cpu, obj)
+
+
+@action(environment=True, when=cfg.probes > 0 and cfg.nmis > 0)
+def probe_hits_nmi(cpu: Cpu, obj: Object) -> None:
+    """The running NMI handler reaches a probe point."""
+    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj))
+    require(active(nmi, cpu) and at_probe_point(nmi, cpu))
+    Budget.probes -= 1
+    cpu.probed = Level.NMI
+    give(obj)
+    start(probe, cpu, obj)
+
+
+# --- grace periods ------------------------------------------------------------------------------
+
+
+@action()
+def grace_period_begins_for_callback() -> None:
+    """A callback waits: the grace period that it needs begins."""
+    require(not Rcu.gp_running and callback_waits())
+    begin_grace_period()
+
+
+@action(environment=True)
+def grace_period_begins_for_others() -> None:
+    """Somebody else asks for a grace period; nobody here needs it."""
+    require(not Rcu.gp_running and not callback_waits())
+    begin_grace_period()

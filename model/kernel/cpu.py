@@ -1,0 +1,265 @@
+"""CPUs: who runs, interrupt state, and the contexts stacked on each CPU.
+
+A CPU runs the topmost of task < hardirq < NMI. A probe runs inside the context it hit, on the
+same CPU, at that context's level. `Level` names those places.
+
+Abstractions:
+* Softirqs run at hardirq level with irqs off. The softirqs modelled (timer expiry, RCU callbacks)
+  do their work here with irqs off in the kernel too (delayed_work timers are TIMER_IRQSAFE); a
+  hardirq between two softirq statements outside those regions is not explored.
+* An NMI does not nest in an NMI, a hardirq not in a hardirq.
+* The NMI entry clears the hardware interrupt flag; `Cpu.irqs_off` keeps the interrupted
+  context's flag, and `irqs_disabled()` is true in NMI and hardirq by definition.
+"""
+
+from model.kernel.bounds import Budget
+from model.language.syntax import (
+    Embed,
+    Enum,
+    NULL,
+    action,
+    active,
+    atomic,
+    cfg,
+    check,
+    inline,
+    knob,
+    me,
+    of,
+    pure,
+    record,
+    require,
+    runs_in,
+)
+
+knob("smp", True, "CONFIG_SMP; without it a raw spinlock is no lock at all")
+
+
+class Level(Enum):
+    """Where on a CPU's stack a context runs; PROBE is told apart only as a lock owner."""
+
+    TASK = 0
+    HARDIRQ = 1
+    NMI = 2
+    PROBE = 3
+
+
+@record(count=cfg.cpus)
+class Cpu:
+    """One CPU. `curr` is the task on it, NULL when idle; `probed` is the level a probe hit."""
+
+    curr: Task
+    irqs_off: bool
+    preempt_off: bool
+    probed: Level
+    needs_qs: bool
+
+
+@record()
+class Task:
+    """A schedulable context: `cpu` is where it runs, NULL while it is switched out."""
+
+    cpu: Cpu
+
+
+@record(count=cfg.tasks)
+class Client:
+    """A task that frees objects."""
+
+    task: Embed[Task]
+
+
+@record(count=cfg.workers)
+class Kworker:
+    """A workqueue worker (an unbound one: it may run on any CPU)."""
+
+    task: Embed[Task]
+
+
+@pure
+def task_runs(task: Task) -> bool:
+    """The task is on a CPU and nothing runs on top of it."""
+    return (
+        task.cpu != NULL
+        and not active(hardirq, task.cpu)
+        and not active(nmi, task.cpu)
+        and not (active(probe, task.cpu) and task.cpu.probed == Level.TASK)
+    )
+
+
+@pure
+def hardirq_runs(cpu: Cpu) -> bool:
+    """No NMI and no probe runs on top of the hardirq handler."""
+    return not active(nmi, cpu) and not (active(probe, cpu) and cpu.probed == Level.HARDIRQ)
+
+
+@pure
+def nmi_runs(cpu: Cpu) -> bool:
+    """No probe runs on top of the NMI handler."""
+    return not (active(probe, cpu) and cpu.probed == Level.NMI)
+
+
+@pure
+def probe_runs(cpu: Cpu) -> bool:
+    """Nothing runs on top of the probe."""
+    return (
+        cpu.probed == Level.NMI
+        or (cpu.probed == Level.HARDIRQ and not active(nmi, cpu))
+        or (not active(nmi, cpu) and not active(hardirq, cpu))
+    )
+
+
+@pure
+def smp_processor_id() -> Cpu:
+    """The CPU the caller runs on. For a task this is a read: it can change while preemptible."""
+    if runs_in(client):
+        return of(Client, me()).task.cpu
+    if runs_in(kworker):
+        return of(Kworker, me()).task.cpu
+    return me()
+
+
+@pure
+def this_cpu(kind: type) -> Cpu:
+    """this_cpu_ptr(): the running CPU's instance of a per-CPU record."""
+    return of(kind, smp_processor_id())
+
+
+@pure
+def level() -> Level:
+    """The caller's own level; a probe is PROBE whatever it hit."""
+    if runs_in(probe):
+        return Level.PROBE
+    if runs_in(nmi):
+        return Level.NMI
+    if runs_in(hardirq):
+        return Level.HARDIRQ
+    return Level.TASK
+
+
+@pure
+def in_nmi() -> bool:
+    """in_nmi(): true in an NMI handler and in a probe that hit one; false in other probes."""
+    if runs_in(probe):
+        return smp_processor_id().probed == Level.NMI
+    return runs_in(nmi)
+
+
+@pure
+def quiescent_task_level(cpu: Cpu) -> bool:
+    """What runs at task level on this CPU, or nothing, is preemptible and not in a probe."""
+    return not cpu.irqs_off and not cpu.preempt_off and not active(probe, cpu)
+
+
+@pure
+def quiescent(cpu: Cpu) -> bool:
+    """The CPU is not inside any region that a grace period must wait for."""
+    return quiescent_task_level(cpu) and not active(hardirq, cpu) and not active(nmi, cpu)
+
+
+# --- interrupt state ----------------------------------------------------------------------------
+
+
+@inline
+def local_irq_save() -> bool:
+    """local_irq_save(): returns whether irqs were off. Handlers run with irqs off already."""
+    if runs_in(hardirq, nmi):
+        return True
+    return irqs_off_save()
+
+
+@inline
+def local_irq_restore(flags: bool) -> None:
+    """local_irq_restore()."""
+    if not runs_in(hardirq, nmi):
+        irqs_off_restore(flags)
+
+
+@atomic
+def irqs_off_save() -> bool:
+    """Read and clear the interrupt flag of the running CPU."""
+    cpu = smp_processor_id()
+    was = cpu.irqs_off
+    cpu.irqs_off = True
+    return was
+
+
+@atomic
+def irqs_off_restore(flags: bool) -> None:
+    """Set the interrupt flag back; a CPU that becomes quiescent reports it."""
+    cpu = smp_processor_id()
+    cpu.irqs_off = flags
+    if quiescent(cpu):
+        cpu.needs_qs = False
+
+
+@inline
+def preempt_disable() -> None:
+    """preempt_disable(); handlers and probes are not preemptible in the first place."""
+    if runs_in(client, kworker):
+        preempt_count_inc()
+
+
+@inline
+def preempt_enable() -> None:
+    """preempt_enable()."""
+    if runs_in(client, kworker):
+        preempt_count_dec()
+
+
+@atomic
+def preempt_count_inc() -> None:
+    """Enter a region without preemption; these regions do not nest in the routines modelled."""
+    cpu = smp_processor_id()
+    check("model_error", not cpu.preempt_off, "preempt_disable() nests: make it a counter")
+    cpu.preempt_off = True
+
+
+@atomic
+def preempt_count_dec() -> None:
+    """Leave a region without preemption."""
+    cpu = smp_processor_id()
+    cpu.preempt_off = False
+    if quiescent(cpu):
+        cpu.needs_qs = False
+
+
+# --- scheduling ---------------------------------------------------------------------------------
+
+
+@atomic
+def task_exits(task: Task) -> None:
+    """A client's call or a worker's item is done; the CPU is free for another task."""
+    cpu = task.cpu
+    check("lock_discipline", not cpu.irqs_off, "the call returns with irqs off")
+    check("lock_discipline", not cpu.preempt_off, "the call returns with preemption off")
+    cpu.curr = NULL
+    task.cpu = NULL
+    if quiescent(cpu):
+        cpu.needs_qs = False
+
+
+@action(environment=True, when=cfg.preemptions > 0)
+def task_is_preempted(cpu: Cpu) -> None:
+    """A preemptible task is switched out; it may be switched in on another CPU."""
+    require(Budget.preemptions > 0 and cpu.curr != NULL and quiescent(cpu))
+    Budget.preemptions -= 1
+    cpu.curr.cpu = NULL
+    cpu.curr = NULL
+    cpu.needs_qs = False
+
+
+@action(when=cfg.preemptions > 0)
+def client_is_switched_in(who: Client, cpu: Cpu) -> None:
+    """A switched-out client task gets an idle CPU."""
+    require(active(client, who) and who.task.cpu == NULL and cpu.curr == NULL)
+    cpu.curr = who.task
+    who.task.cpu = cpu
+
+
+@action(when=cfg.preemptions > 0)
+def worker_is_switched_in(who: Kworker, cpu: Cpu) -> None:
+    """A switched-out worker gets an idle CPU."""
+    require(active(kworker, who) and who.task.cpu == NULL and cpu.curr == NULL)
+    cpu.curr = who.task
+    who.task.cpu = cpu

@@ -1,0 +1,82 @@
+"""Debugging aids that sit in the free path and take raw locks of their own.
+
+kmemleak, debugobjects and the KASAN stack depot are modelled as their locks: what matters to a
+caller from NMI or from inside a probe is that such a lock may be held below it.
+"""
+
+from model.kernel.cpu import in_nmi, local_irq_restore, local_irq_save
+from model.kernel.forbidden import forbidden_from_nmi_or_probe
+from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_trylock, raw_spin_unlock
+from model.language.syntax import Embed, cfg, knob, record, routine
+
+knob("kmemleak", False, "CONFIG_DEBUG_KMEMLEAK: frees take kmemleak's raw lock")
+knob("debugobjects", False, "CONFIG_DEBUG_OBJECTS_RCU_HEAD: queueing takes a hash bucket's raw lock")
+knob("kasan_generic", False, "CONFIG_KASAN_GENERIC: kasan_record_aux_stack() fills the stack depot")
+
+
+@record(single=True)
+class DebugLocks:
+    """One lock each. kmemleak has more than one and debugobjects one per bucket: all objects
+    share a bucket here, which adds contention and hides none."""
+
+    kmemleak: Embed[RawSpinlock]
+    bucket: Embed[RawSpinlock]
+    depot: Embed[RawSpinlock]
+
+
+@routine(models="mm/kmemleak.c: kmemleak_ignore")
+def kmemleak_ignore(obj: type) -> None:
+    """kmemleak_ignore(): the object is queued, it is no leak."""
+    if cfg.kmemleak:
+        forbidden_from_nmi_or_probe()
+        flags = local_irq_save()
+        raw_spin_lock(DebugLocks.kmemleak)
+        raw_spin_unlock(DebugLocks.kmemleak)
+        local_irq_restore(flags)
+
+
+@routine(models="mm/kmemleak.c: kmemleak_free")
+def kmemleak_free(obj: type) -> None:
+    """kmemleak_free()."""
+    if cfg.kmemleak:
+        forbidden_from_nmi_or_probe()
+        flags = local_irq_save()
+        raw_spin_lock(DebugLocks.kmemleak)
+        raw_spin_unlock(DebugLocks.kmemleak)
+        local_irq_restore(flags)
+
+
+@routine(models="kernel/rcu/rcu.h: debug_rcu_head_queue")
+def debug_object_queue(obj: type) -> None:
+    """debug_rcu_head_queue(). Each object is freed once here, so it never finds one queued."""
+    if cfg.debugobjects:
+        forbidden_from_nmi_or_probe()
+        flags = local_irq_save()
+        raw_spin_lock(DebugLocks.bucket)
+        raw_spin_unlock(DebugLocks.bucket)
+        local_irq_restore(flags)
+
+
+@routine(models="kernel/rcu/rcu.h: debug_rcu_head_unqueue")
+def debug_object_unqueue(obj: type) -> None:
+    """debug_rcu_head_unqueue()."""
+    if cfg.debugobjects:
+        forbidden_from_nmi_or_probe()
+        flags = local_irq_save()
+        raw_spin_lock(DebugLocks.bucket)
+        raw_spin_unlock(DebugLocks.bucket)
+        local_irq_restore(flags)
+
+
+@routine(models="mm/kasan/generic.c: kasan_record_aux_stack; lib/stackdepot.c: stack_depot_save_flags")
+def kasan_record_aux_stack(obj: type) -> None:
+    """Save the stack in the depot. In NMI the depot is tried, elsewhere its lock is taken."""
+    if cfg.kasan_generic:
+        flags = local_irq_save()
+        if in_nmi():
+            if raw_spin_trylock(DebugLocks.depot):
+                raw_spin_unlock(DebugLocks.depot)
+        else:
+            raw_spin_lock(DebugLocks.depot)
+            raw_spin_unlock(DebugLocks.depot)
+        local_irq_restore(flags)

@@ -1,0 +1,165 @@
+"""irq_work: work raised by a self-interrupt (or by the tick, when lazy), callable from NMI.
+
+The flag protocol is kept: queueing claims PENDING and BUSY with one fetch-or and does nothing
+more if PENDING was set; the handler clears PENDING before it calls the function, so that what is
+queued from then on runs again, and clears BUSY afterwards unless the work was claimed meanwhile.
+
+Abstractions:
+* Adding to the per-CPU work list is one step. Its retry loop repeats only a read of the head and
+  a write of a link that nobody else sees before the swap.
+* The tick never stops. A stopped tick raises the interrupt at once for a lazy work, which is an
+  order of events that a tick arriving at once has too.
+* A tick with nothing on the lazy list does nothing and is not a step.
+* PREEMPT_RT's irq_work thread and architectures without the interrupt are not in this file.
+"""
+
+from model.kernel.cpu import Cpu, preempt_disable, preempt_enable, smp_processor_id, this_cpu
+from model.language.syntax import (
+    Embed,
+    NULL,
+    Routine,
+    Static,
+    atomic,
+    inline,
+    of,
+    pure,
+    record,
+    routine,
+)
+
+
+@record()
+class IrqWork:
+    """struct irq_work. `lazy` works wait for the next tick."""
+
+    func: Static[Routine]
+    lazy: Static[bool]
+    pending: bool
+    busy: bool
+    next: IrqWork
+
+
+@record()
+class IrqWorkList:
+    """A per-CPU llist of works."""
+
+    first: IrqWork
+
+
+@record(per=Cpu)
+class IrqWorkCpu:
+    """raised_list, lazy_list, and whether the self-interrupt is raised and not yet taken."""
+
+    raised: Embed[IrqWorkList]
+    lazy: Embed[IrqWorkList]
+    raised_irq: bool
+
+
+@atomic
+def irq_work_claim(work: IrqWork) -> bool:
+    """One fetch-or of PENDING and BUSY; false if PENDING was set."""
+    if work.pending:
+        return False
+    work.pending = True
+    work.busy = True
+    return True
+
+
+@atomic
+def irq_work_list_add(work: IrqWork, list: IrqWorkList) -> bool:
+    """llist_add() of the work; true if the list was empty."""
+    was_empty = list.first == NULL
+    work.next = list.first
+    list.first = work
+    return was_empty
+
+
+@atomic
+def arch_irq_work_raise() -> None:
+    """Raise the self-interrupt on the running CPU."""
+    this_cpu(IrqWorkCpu).raised_irq = True
+
+
+@inline
+def irq_work_queue_local(work: IrqWork) -> None:
+    """__irq_work_queue_local(): put the work on this CPU's list; raise if it is the first."""
+    if work.lazy:
+        irq_work_list_add(work, this_cpu(IrqWorkCpu).lazy)
+    elif irq_work_list_add(work, this_cpu(IrqWorkCpu).raised):
+        arch_irq_work_raise()
+
+
+@routine(models="kernel/irq_work.c: irq_work_queue")
+def irq_work_queue(work: IrqWork) -> bool:
+    """irq_work_queue(): false if the work was pending already."""
+    if not irq_work_claim(work):
+        return False
+    preempt_disable()
+    irq_work_queue_local(work)
+    preempt_enable()
+    return True
+
+
+@atomic
+def take_works(list: IrqWorkList) -> IrqWork:
+    """llist_del_all() of a work list."""
+    first = list.first
+    list.first = NULL
+    return first
+
+
+@atomic
+def clear_busy_unless_claimed(work: IrqWork) -> None:
+    """Compare-and-swap of the flags without BUSY; fails if the work was claimed meanwhile."""
+    if not work.pending:
+        work.busy = False
+
+
+@routine(models="kernel/irq_work.c: irq_work_single")
+def irq_work_single(work: IrqWork) -> None:
+    """Clear PENDING, call the function, clear BUSY."""
+    work.pending = False
+    work.func(work)
+    clear_busy_unless_claimed(work)
+
+
+@routine(models="kernel/irq_work.c: irq_work_run_list")
+def irq_work_run_list(list: IrqWorkList) -> None:
+    """Run every work of a list; the next one is read before the function is called."""
+    work: IrqWork = take_works(list)
+    while work != NULL:
+        following = work.next
+        irq_work_single(work)
+        work = following
+
+
+@atomic
+def acknowledge(cpu: Cpu) -> None:
+    """The interrupt is taken."""
+    this_cpu(IrqWorkCpu).raised_irq = False
+
+
+@routine(models="kernel/irq_work.c: irq_work_run")
+def irq_work_run(cpu: Cpu) -> None:
+    """The self-interrupt: raised works, then lazy ones (not PREEMPT_RT)."""
+    acknowledge(cpu)
+    irq_work_run_list(this_cpu(IrqWorkCpu).raised)
+    irq_work_run_list(this_cpu(IrqWorkCpu).lazy)
+
+
+@routine(models="kernel/irq_work.c: irq_work_tick")
+def irq_work_tick(cpu: Cpu) -> None:
+    """The tick runs lazy works."""
+    irq_work_run_list(this_cpu(IrqWorkCpu).lazy)
+
+
+@pure
+def irq_work_raised(cpu: Cpu) -> bool:
+    """The self-interrupt waits to be taken."""
+    return of(IrqWorkCpu, cpu).raised_irq
+
+
+@pure
+def tick_has_work(cpu: Cpu) -> bool:
+    """The next tick will find a lazy work."""
+    return of(IrqWorkCpu, cpu).lazy.first != NULL

@@ -1,0 +1,133 @@
+"""Raw spinlocks: spinning, trylock, and what is left of them on UP.
+
+On SMP a raw spinlock is owned by one context and waiters queue. On UP (without spinlock
+debugging) taking it only disables preemption: `lock` does not wait and `trylock` always succeeds,
+so the owner recorded here is then for `lock_discipline` only.
+
+Abstractions:
+* Who waits is recorded per CPU, not in queue order: with two waiting CPUs either may get the
+  lock next. That adds executions and loses none.
+* A context that would spin on a lock held by, or queued for in, a context below it on the same
+  CPU can never go on. It is reported when it asks for the lock, not by waiting for ever.
+"""
+
+from model.kernel.cpu import Cpu, Level, level, local_irq_restore, local_irq_save, smp_processor_id
+from model.language.syntax import (
+    NULL,
+    Array,
+    atomic,
+    cfg,
+    check,
+    holder_test,
+    pure,
+    record,
+    routine,
+    wait_until,
+)
+
+
+@record()
+class RawSpinlock:
+    """raw_spinlock_t: who holds it, and on which CPUs some context is queued for it."""
+
+    owner_cpu: Cpu
+    owner_level: Level
+    queued: Array[bool, Cpu]
+
+
+@holder_test
+def held_by_me(lock: RawSpinlock) -> bool:
+    """The running context holds the lock."""
+    return lock.owner_cpu == smp_processor_id() and lock.owner_level == level()
+
+
+@pure
+def raw_lock_is_free(lock: RawSpinlock) -> bool:
+    """Nobody holds the lock."""
+    return lock.owner_cpu == NULL
+
+
+@atomic
+def lock_or_queue(lock: RawSpinlock) -> bool:
+    """Take a lock that is free and that nobody waits for, else join its queue."""
+    cpu = smp_processor_id()
+    if cfg.smp:
+        check(
+            "self_deadlock",
+            lock.owner_cpu != cpu,
+            "spins for ever: a context it interrupted, or runs inside, holds the lock",
+        )
+        check(
+            "self_deadlock",
+            not lock.queued[cpu],
+            "spins for ever: it waits behind a context it interrupted that is queued for the lock",
+        )
+        if lock.owner_cpu != NULL or any(lock.queued[c] for c in Cpu):
+            lock.queued[cpu] = True
+            return False
+    lock.owner_cpu = cpu
+    lock.owner_level = level()
+    return True
+
+
+@atomic
+def wait_for_lock(lock: RawSpinlock) -> None:
+    """Spin until the lock is free; take it."""
+    wait_until(lock.owner_cpu == NULL)
+    cpu = smp_processor_id()
+    lock.queued[cpu] = False
+    lock.owner_cpu = cpu
+    lock.owner_level = level()
+
+
+@atomic
+def try_to_take(lock: RawSpinlock) -> bool:
+    """One compare-and-swap: fails if anyone holds the lock or is queued for it."""
+    if cfg.smp and (lock.owner_cpu != NULL or any(lock.queued[c] for c in Cpu)):
+        return False
+    lock.owner_cpu = smp_processor_id()
+    lock.owner_level = level()
+    return True
+
+
+@atomic
+def release(lock: RawSpinlock) -> None:
+    """Give the lock up."""
+    check("lock_discipline", held_by_me(lock), "the lock is released by a context that does not hold it")
+    lock.owner_cpu = NULL
+    lock.owner_level = Level.TASK
+
+
+@routine(models="kernel/locking/spinlock.c: _raw_spin_lock")
+def raw_spin_lock(lock: RawSpinlock) -> None:
+    """raw_spin_lock(), with irqs already off."""
+    if not lock_or_queue(lock):
+        wait_for_lock(lock)
+
+
+@routine(models="kernel/locking/spinlock.c: _raw_spin_unlock")
+def raw_spin_unlock(lock: RawSpinlock) -> None:
+    """raw_spin_unlock()."""
+    release(lock)
+
+
+@routine(models="kernel/locking/spinlock.c: _raw_spin_trylock")
+def raw_spin_trylock(lock: RawSpinlock) -> bool:
+    """raw_spin_trylock(), with irqs already off."""
+    return try_to_take(lock)
+
+
+@routine(models="kernel/locking/spinlock.c: _raw_spin_lock_irqsave")
+def raw_spin_lock_irqsave(lock: RawSpinlock) -> bool:
+    """raw_spin_lock_irqsave(): returns the saved flags."""
+    flags = local_irq_save()
+    if not lock_or_queue(lock):
+        wait_for_lock(lock)
+    return flags
+
+
+@routine(models="kernel/locking/spinlock.c: _raw_spin_unlock_irqrestore")
+def raw_spin_unlock_irqrestore(lock: RawSpinlock, flags: bool) -> None:
+    """raw_spin_unlock_irqrestore()."""
+    release(lock)
+    local_irq_restore(flags)

@@ -1,0 +1,1 @@
+"""The modelling language: routines become steps, steps become a state machine."""

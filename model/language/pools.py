@@ -1,0 +1,282 @@
+"""Records as pools of instances: how many there are, and where an embedded one lives.
+
+Every record type has one pool. Instances of an embedded record (`lock: Embed[RawSpinlock]`) are
+numbered embedding by embedding, owner by owner, so that the owner follows from the number
+(`container_of`) and a callback from the range (`work.func(work)`).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from model.language.declarations import (
+    Builtin,
+    EnumDecl,
+    Module,
+    RecordDecl,
+    nearest,
+)
+from model.language.machine import BOOL, Dimension, Type, Variable
+from model.language.source import CompileError
+
+ConstEval = Callable[[ast.expr, Module], int]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """`owner.field` embeds `length` instances in each owner, the first being number `base` + 1."""
+
+    owner: str
+    field: str
+    base: int
+    owners: int
+    length: int
+    static: dict[str, ast.expr]
+    module: Module
+
+    @property
+    def size(self) -> int:
+        """How many instances this embedding makes."""
+        return self.owners * self.length
+
+
+@dataclass
+class FieldInfo:
+    """A field of a record: exactly one of `type` (a scalar or array of them), `embeds`, `static`."""
+
+    name: str
+    node: ast.AnnAssign
+    type: Type | None = None
+    array: int | None = None
+    by: str | None = None
+    embeds: str | None = None
+    static: bool = False
+    ghost: bool = False
+    guard: str | None = None
+    link: str | None = None
+    count: str | None = None
+    initial: int = 0
+
+
+@dataclass
+class Pool:
+    """All instances of a record type."""
+
+    decl: RecordDecl
+    size: int = 0
+    per: str | None = None
+    single: bool = False
+    fields: dict[str, FieldInfo] = field(default_factory=dict)
+    embeddings: list[Embedding] = field(default_factory=list)
+
+    def ref(self, nullable: bool = True) -> Type:
+        """The type of a reference into this pool."""
+        return Type("ref", 0 if nullable else 1, self.size, self.decl.name)
+
+
+def build_pools(modules: list[Module], const: ConstEval) -> dict[str, Pool]:
+    """Pools of all records of the modules; `const` evaluates constant expressions.
+
+    Raises CompileError for records that cannot be sized and for fields with unknown types.
+    """
+    pools: dict[str, Pool] = {}
+    for module in modules:
+        for decl in module.names.values():
+            if isinstance(decl, RecordDecl) and decl.module is module:
+                if decl.name in pools:
+                    raise CompileError(
+                        f"record `{decl.name}` is declared twice", module.where(decl.node)
+                    )
+                pools[decl.name] = Pool(decl)
+    for pool in pools.values():
+        _fields(pool, pools, const)
+    for pool in pools.values():
+        _size(pool, pools, const, ())
+    for pool in pools.values():  # references need the sizes
+        for info in pool.fields.values():
+            if info.type is not None and info.type.kind == "ref":
+                info.type = pools[info.type.name].ref()
+            if info.by is not None:
+                info.array = pools[info.by].size
+    return pools
+
+
+def _size(pool: Pool, pools: dict[str, Pool], const: ConstEval, inside: tuple[str, ...]) -> int:
+    decl, module = pool.decl, pool.decl.module
+    if decl.name in inside:
+        raise CompileError(f"record `{decl.name}` contains itself", module.where(decl.node))
+    if pool.size or pool.embeddings:
+        return pool.size
+    inside = (*inside, decl.name)
+    options = decl.options
+    if "count" in options:
+        pool.size = const(options["count"], module)
+    elif "single" in options:
+        pool.size, pool.single = 1, True
+    elif "per" in options:
+        match options["per"]:
+            case ast.Name(name) if isinstance(module.names.get(name), RecordDecl):
+                target = module.names[name]
+                assert isinstance(target, RecordDecl)
+                pool.per = target.name
+                pool.size = _size(pools[target.name], pools, const, inside)
+            case other:
+                raise CompileError("per= names a record", module.where(other))
+    for owner in pools.values():
+        for info in owner.fields.values():
+            if info.embeds == decl.name:
+                if pool.per or pool.single or "count" in options:
+                    raise CompileError(
+                        f"`{decl.name}` has instances of its own and cannot be embedded",
+                        owner.decl.module.where(info.node),
+                        "declare it @record() to embed it",
+                    )
+                owners = _size(owner, pools, const, inside)
+                static = _static_values(owner.decl.module, info)
+                made = Embedding(
+                    owner.decl.name, info.name, pool.size, owners, info.array or 1, static,
+                    owner.decl.module,
+                )  # fmt: skip
+                pool.embeddings.append(made)
+                pool.size += made.size
+    return pool.size
+
+
+def _static_values(module: Module, info: FieldInfo) -> dict[str, ast.expr]:
+    match info.node.value:
+        case None:
+            return {}
+        case ast.Call(ast.Name("embed"), [], keywords):
+            return {k.arg: k.value for k in keywords if k.arg is not None}
+        case other:
+            raise CompileError("an embedded record takes embed(name=value, ...)", module.where(other))
+
+
+def _fields(pool: Pool, pools: dict[str, Pool], const: ConstEval) -> None:
+    module = pool.decl.module
+    for name, node in pool.decl.fields.items():
+        info = FieldInfo(name, node)
+        pool.fields[name] = info
+        _annotation(info, node.annotation, module, pools, const)
+        if info.embeds is None:
+            _default(info, module, const)
+
+
+def _annotation(
+    info: FieldInfo, ann: ast.expr, module: Module, pools: dict[str, Pool], const: ConstEval
+) -> None:
+    match ann:
+        case ast.Subscript(ast.Name("Ghost"), inner):
+            info.ghost = True
+            _annotation(info, inner, module, pools, const)
+        case ast.Subscript(ast.Name("Static"), _):
+            info.static = True
+        case ast.Subscript(ast.Name("Embed"), ast.Tuple([ast.Name(name), length])):
+            info.embeds, info.array = _record(name, ann, module).name, const(length, module)
+        case ast.Subscript(ast.Name("Embed"), ast.Name(name)):
+            info.embeds = _record(name, ann, module).name
+        case ast.Subscript(ast.Name("Array"), ast.Tuple([inner, length])):
+            if isinstance(length, ast.Name) and isinstance(module.names.get(length.id), RecordDecl):
+                info.by = length.id
+            else:
+                info.array = const(length, module)
+            _annotation(info, inner, module, pools, const)
+        case _:
+            info.type = scalar_type(ann, module, pools, const)
+
+
+def _record(name: str, node: ast.expr, module: Module) -> RecordDecl:
+    decl = module.names.get(name)
+    if not isinstance(decl, RecordDecl):
+        records = [n for n, d in module.names.items() if isinstance(d, RecordDecl)]
+        raise CompileError(f"`{name}` is not a record", module.where(node), nearest(name, records))
+    return decl
+
+
+def scalar_type(
+    ann: ast.expr, module: Module, pools: dict[str, Pool], const: ConstEval
+) -> Type:
+    """The type an annotation names; a record's name means a reference to it, or NULL."""
+    match ann:
+        case ast.Name("bool"):
+            return BOOL
+        case ast.Subscript(ast.Name("Range"), ast.Tuple([lo, hi])):
+            low, high = const(lo, module), const(hi, module)
+            if low > high:
+                raise CompileError(f"Range[{low}, {high}] is empty", module.where(ann))
+            return Type("range", low, high)
+        case ast.Name("int"):
+            raise CompileError(
+                "`int` has no bounds", module.where(ann), "write Range[lo, hi]; states must be finite"
+            )
+        case ast.Name(name):
+            decl = module.names.get(name)
+            if isinstance(decl, RecordDecl):
+                return pools[decl.name].ref()
+            if isinstance(decl, EnumDecl):
+                return Type("enum", 0, len(decl.members) - 1, decl.name)
+            if isinstance(decl, Builtin) and decl.name == "Cookie":
+                return Type("cookie", 0, 2)
+            types = [n for n, d in module.names.items() if isinstance(d, RecordDecl | EnumDecl)]
+            raise CompileError(
+                f"`{name}` is not a type", module.where(ann), nearest(name, [*types, "bool", "Range"])
+            )
+    raise CompileError(
+        f"`{ast.unparse(ann)}` is not a type",
+        module.where(ann),
+        "types are bool, Range[lo, hi], Cookie, an enum, or a record (a reference or NULL)",
+    )
+
+
+def _default(info: FieldInfo, module: Module, const: ConstEval) -> None:
+    match info.node.value:
+        case None:
+            pass
+        case ast.Call(ast.Name("guarded" | "field" as kind), args, keywords):
+            if kind == "guarded":
+                match args:
+                    case [ast.Constant(str(lock))]:
+                        info.guard = lock
+                    case _:
+                        raise CompileError('write guarded("lock")', module.where(info.node))
+            for key in keywords:
+                match key.arg, key.value:
+                    case "link", ast.Constant(str(text)):
+                        info.link = text
+                    case "count", ast.Constant(str(text)):
+                        info.count = text
+                    case "initial", value:
+                        info.initial = const(value, module)
+                    case other, _:
+                        raise CompileError(
+                            f"a field has no option `{other}`",
+                            module.where(info.node),
+                            nearest(str(other), ["link", "count", "initial"]),
+                        )
+        case value:
+            info.initial = const(value, module)
+    low, high = (info.type.lo, info.type.hi) if info.type else (0, 0)
+    if info.type and info.type.kind != "ref" and not low <= info.initial <= high:
+        raise CompileError(
+            f"initial value {info.initial} of `{info.name}` is outside {info.type}",
+            module.where(info.node),
+        )
+
+
+def variables_of(pools: dict[str, Pool]) -> Iterator[Variable]:
+    """The variables that hold the records' fields."""
+    for pool in pools.values():
+        for info in pool.fields.values():
+            if info.type is None:
+                continue
+            dims: tuple[Dimension, ...] = (Dimension(pool.decl.name, pool.size, "record"),)
+            if info.array is not None:
+                name = info.by or f"{pool.decl.name}.{info.name}"
+                dims += (Dimension(name, info.array, "record" if info.by else "array"),)
+            ghost = info.ghost or "ghost" in pool.decl.options
+            yield Variable(
+                f"{pool.decl.name}.{info.name}", info.type, dims, info.initial, "shared", ghost,
+                info.guard,
+            )  # fmt: skip

@@ -1,0 +1,271 @@
+"""From a flow graph to transitions: program counters, stored locals, and the body of each step.
+
+A step is its node and everything behind it up to the next step: local work costs nothing. Locals
+that are still needed at a step boundary live in cells of the process; two that are never needed
+at the same time share one. A local that is no longer needed is set to 0, so that dead values do
+not multiply states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from model.language import fold
+from model.language.flow import Flow, Node
+from model.language.machine import (
+    Const,
+    Dimension,
+    Expr,
+    If,
+    Load,
+    Op,
+    Param,
+    Process,
+    Set,
+    Store,
+    Temp,
+    Transition,
+    Type,
+    Variable,
+)
+from model.language.source import CompileError
+
+Position = tuple[Node, bool]
+"""A step node, and whether a probe point lies just before it."""
+
+
+@dataclass
+class Program:
+    """A process under construction: its flow graph and what becomes of it."""
+
+    name: str
+    record: str
+    instances: int
+    flow: Flow
+    may_run: Expr
+    types: dict[str, Type]
+    params: dict[str, str]
+    live: dict[Node, frozenset[str]] = field(default_factory=dict)
+    slots: dict[str, str] = field(default_factory=dict)
+    slot_types: dict[str, Type] = field(default_factory=dict)
+    pcs: dict[Position, int] = field(default_factory=dict)
+    order: list[Position] = field(default_factory=list)
+
+    # --- liveness and slots -------------------------------------------------------------------
+
+    def analyse(self) -> None:
+        """Find what is live where, give locals their cells, and number the steps."""
+        nodes = self._nodes()
+        uses = {node: _uses_and_sets(node) for node in nodes}
+        live: dict[Node, frozenset[str]] = {node: frozenset() for node in nodes}
+        changed = True
+        while changed:
+            changed = False
+            for node in reversed(nodes):
+                out = frozenset().union(*(live[n] for n in node.successors()))
+                used, sets = uses[node]
+                new = used | (out - sets)
+                if new != live[node]:
+                    live[node], changed = new, True
+        self.live = live
+        for name in live[self.flow.entry] - set(self.params.values()):
+            where = next(n.where for n in nodes if name in uses[n][0])
+            raise CompileError(
+                f"`{name.split('.')[0]}` may be used before it has a value", where,
+                "assign it on every path",
+            )  # fmt: skip
+        self._assign_slots(nodes)
+        self._number(nodes)
+
+    def _nodes(self) -> list[Node]:
+        found, todo = {self.flow.entry: None}, [self.flow.entry]
+        while todo:
+            for node in reversed(todo.pop().successors()):
+                if node not in found:
+                    found[node] = None
+                    todo.append(node)
+        return sorted(found, key=lambda n: n.number)
+
+    def _assign_slots(self, nodes: list[Node]) -> None:
+        """Colour locals so that those live at one step boundary differ; by first use, greedily."""
+        together: dict[str, set[str]] = {}
+        for node in nodes:
+            if node.kind == "step":
+                for name in self.live[node]:
+                    together.setdefault(name, set()).update(self.live[node])
+        for name in sorted(together, key=lambda n: int(n.rsplit(".", 1)[1])):
+            kind = _cell_type(self.types[name])
+            taken = {self.slots[n] for n in together[name] if n in self.slots and n != name}
+            for slot, slot_type in self.slot_types.items():
+                if slot not in taken and _shareable(slot_type, kind):
+                    self.slot_types[slot] = Type(
+                        kind.kind, min(kind.lo, slot_type.lo), max(kind.hi, slot_type.hi), kind.name
+                    )
+                    break
+            else:
+                base = f"{self.name}.{name.rsplit('.', 1)[0]}"
+                slot, n = base, 1
+                while slot in self.slot_types:
+                    n += 1
+                    slot = f"{base}{n}"
+                self.slot_types[slot] = kind
+            self.slots[name] = slot
+
+    def _number(self, nodes: list[Node]) -> None:
+        """A program counter for every step node, one more where it is also a probe point."""
+        found: set[Position] = set()
+        for node in nodes:
+            if node.kind == "step" or node is self.flow.entry:
+                start = node.next if node.kind == "step" else node
+                if start is not None:
+                    self._boundaries(start, False, found, [])
+        self.order = sorted(found, key=lambda p: (p[0].number, p[1]))
+        self.pcs = {position: i + 1 for i, position in enumerate(self.order)}
+
+    def _boundaries(
+        self, node: Node, marked: bool, found: set[Position], path: list[Node]
+    ) -> None:
+        if node in path:
+            raise CompileError(
+                "this loop can run for ever without touching shared state", node.where,
+                "a loop body needs a shared access, or use for over a range",
+            )  # fmt: skip
+        if node.kind == "step":
+            found.add((node, marked))
+            return
+        for following in node.successors():
+            self._boundaries(following, marked or node.kind == "mark", found, [*path, node])
+
+    # --- bodies -------------------------------------------------------------------------------
+
+    def tail(self, node: Node | None, marked: bool, before: frozenset[str], done: tuple[Op, ...]) -> tuple[Op, ...]:
+        """Operations from `node` to the next step boundary.
+
+        `before` are the locals whose cells hold something when the step begins, `done` the
+        operations since then.
+        """
+        if node is None:
+            raise AssertionError(f"{self.name}: a path without an end")
+        if node.kind == "end":
+            return (*done, *self._leave(before, frozenset(), done), self._goto(0))
+        if node.kind == "step":
+            keep = self.live[node]
+            return (*done, *self._leave(before, keep, done), self._goto(self.pcs[node, marked]))
+        if node.kind == "branch":
+            then = self.tail(node.next, marked, before, (*done, _MARK))
+            other = self.tail(node.other, marked, before, (*done, _MARK))
+            cut = len(done) + 1
+            return (*done, If(node.cond, then[cut:], other[cut:]))
+        marked = marked or node.kind == "mark"
+        return self.tail(node.next, marked, before, (*done, *node.ops))
+
+    def _goto(self, pc: int) -> Op:
+        return Store(f"{self.name}.pc", (Param("self"),), Const(pc))
+
+    def _leave(
+        self, before: frozenset[str], keep: frozenset[str], done: tuple[Op, ...]
+    ) -> Iterable[Op]:
+        """Store the locals that were assigned and are still needed; zero cells that are not."""
+        assigned = {op.name for op in fold.flat(done) if isinstance(op, Set)}
+        held = {self.slots[name] for name in before}
+        needed = {self.slots[name] for name in keep}
+        for name in sorted(keep & assigned):
+            yield Store(self.slots[name], (Param("self"),), Temp(name))
+        for slot in sorted(held - needed):
+            yield Store(slot, (Param("self"),), Const(0))
+
+    def transitions(self) -> list[Transition]:
+        """One transition per position, in program order; ids are given later."""
+        made = []
+        for node, marked in self.order:
+            before = self.live[node]
+            body = self.tail(node.next, False, before, tuple(node.ops))
+            body = self._from_cells(body, before)
+            guard = fold.rewrite(node.guard, self._cell)
+            name = f"{self.name}@{self.pcs[node, marked]}"
+            made.append(
+                Transition(-1, name, self.name, self.pcs[node, marked], node.params, guard, body, node.where)
+            )
+        return made
+
+    def start(self, values: dict[str, Expr]) -> tuple[Op, ...]:
+        """Operations by which an idle instance begins to run with these arguments."""
+        sets = tuple(Set(self.params[name], value) for name, value in values.items())
+        return fold.without_unused(self.tail(self.flow.entry, False, frozenset(), sets))
+
+    def _cell(self, expr: Expr) -> Expr | None:
+        if isinstance(expr, Temp) and expr.name in self.slots:
+            return Load(self.slots[expr.name], (Param("self"),))
+        return None
+
+    def _from_cells(self, body: tuple[Op, ...], before: frozenset[str]) -> tuple[Op, ...]:
+        """Read stored locals from their cells; one that the body changes is copied first."""
+        assigned = {op.name for op in fold.flat(body) if isinstance(op, Set)}
+        used = {e.name for ex in fold.expressions(body) for e in fold.walk(ex) if isinstance(e, Temp)}
+        copies = sorted(before & assigned & used)
+
+        def read(expr: Expr) -> Expr | None:
+            if isinstance(expr, Temp) and expr.name in before and expr.name not in assigned:
+                return self._cell(expr)
+            return None
+
+        first = tuple(Set(name, Load(self.slots[name], (Param("self"),))) for name in copies)
+        return fold.without_unused((*first, *fold.rewrite_ops(body, read)))
+
+    def process(self) -> Process:
+        """The finished process."""
+        marks = frozenset(pc for (_, marked), pc in self.pcs.items() if marked)
+        return Process(
+            self.name, self.record, self.instances, len(self.order) + 1, self.may_run, marks
+        )
+
+    def variables(self) -> list[Variable]:
+        """Its program counters and stored locals."""
+        dims = (Dimension(self.name, self.instances, "process"),)
+        pc = Variable(f"{self.name}.pc", Type("range", 0, len(self.order)), dims, 0, "pc")
+        slots = [Variable(name, kind, dims, 0, "local") for name, kind in self.slot_types.items()]
+        return [pc, *slots]
+
+
+_MARK = Set("", Const(0))
+"""Separates what came before a branch from the branch's own operations."""
+
+
+def _uses_and_sets(node: Node) -> tuple[frozenset[str], frozenset[str]]:
+    """Temporaries read before they are set in the node, and those it certainly sets."""
+    used: set[str] = set()
+    sets: set[str] = set()
+    for expr in (node.guard,):
+        used |= _temps(expr)
+    _scan(tuple(node.ops), used, sets)
+    used |= _temps(node.cond) - sets
+    return frozenset(used), frozenset(sets)
+
+
+def _scan(ops: tuple[Op, ...], used: set[str], sets: set[str]) -> None:
+    for op in ops:
+        if isinstance(op, If):
+            used |= _temps(op.cond) - sets
+            left, right = set(sets), set(sets)
+            _scan(op.then, used, left)
+            _scan(op.other, used, right)
+            sets |= left & right
+            continue
+        for expr in fold.expressions((op,)):
+            used |= _temps(expr) - sets
+        if isinstance(op, Set):
+            sets.add(op.name)
+
+
+def _temps(expr: Expr) -> set[str]:
+    return {e.name for e in fold.walk(expr) if isinstance(e, Temp)}
+
+
+def _cell_type(kind: Type) -> Type:
+    """A cell also holds 0, for a local that is not needed."""
+    return Type(kind.kind, min(kind.lo, 0), max(kind.hi, 0), kind.name)
+
+
+def _shareable(a: Type, b: Type) -> bool:
+    return (a.kind, a.name) == (b.kind, b.name)

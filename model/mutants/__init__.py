@@ -1,0 +1,1 @@
+"""Known bugs, each a small located edit of a design."""

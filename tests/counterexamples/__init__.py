@@ -1,0 +1,1 @@
+"""Tests of traces: replay, store, simplify, explain, render."""
