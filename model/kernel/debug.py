@@ -14,14 +14,25 @@ knob("debugobjects", False, "CONFIG_DEBUG_OBJECTS_RCU_HEAD: queueing takes a has
 knob("kasan_generic", False, "CONFIG_KASAN_GENERIC: kasan_record_aux_stack() fills the stack depot")
 
 
-@record(single=True)
-class DebugLocks:
-    """One lock each. kmemleak has more than one and debugobjects one per bucket: all objects
-    share a bucket here, which adds contention and hides none."""
+@record(single=cfg.kmemleak)
+class Kmemleak:
+    """kmemleak has more than one lock; one stands for them, which adds contention and hides none."""
 
-    kmemleak: Embed[RawSpinlock]
+    lock: Embed[RawSpinlock]
+
+
+@record(single=cfg.debugobjects)
+class DebugObjects:
+    """One bucket for all objects: adds contention and hides none."""
+
     bucket: Embed[RawSpinlock]
-    depot: Embed[RawSpinlock]
+
+
+@record(single=cfg.kasan_generic)
+class StackDepot:
+    """The depot's pool lock."""
+
+    lock: Embed[RawSpinlock]
 
 
 @routine(models="mm/kmemleak.c: kmemleak_ignore")
@@ -30,8 +41,8 @@ def kmemleak_ignore(obj: type) -> None:
     if cfg.kmemleak:
         forbidden_from_nmi_or_probe()
         flags = local_irq_save()
-        raw_spin_lock(DebugLocks.kmemleak)
-        raw_spin_unlock(DebugLocks.kmemleak)
+        raw_spin_lock(Kmemleak.lock)
+        raw_spin_unlock(Kmemleak.lock)
         local_irq_restore(flags)
 
 
@@ -41,8 +52,8 @@ def kmemleak_free(obj: type) -> None:
     if cfg.kmemleak:
         forbidden_from_nmi_or_probe()
         flags = local_irq_save()
-        raw_spin_lock(DebugLocks.kmemleak)
-        raw_spin_unlock(DebugLocks.kmemleak)
+        raw_spin_lock(Kmemleak.lock)
+        raw_spin_unlock(Kmemleak.lock)
         local_irq_restore(flags)
 
 
@@ -52,8 +63,8 @@ def debug_object_queue(obj: type) -> None:
     if cfg.debugobjects:
         forbidden_from_nmi_or_probe()
         flags = local_irq_save()
-        raw_spin_lock(DebugLocks.bucket)
-        raw_spin_unlock(DebugLocks.bucket)
+        raw_spin_lock(DebugObjects.bucket)
+        raw_spin_unlock(DebugObjects.bucket)
         local_irq_restore(flags)
 
 
@@ -63,8 +74,8 @@ def debug_object_unqueue(obj: type) -> None:
     if cfg.debugobjects:
         forbidden_from_nmi_or_probe()
         flags = local_irq_save()
-        raw_spin_lock(DebugLocks.bucket)
-        raw_spin_unlock(DebugLocks.bucket)
+        raw_spin_lock(DebugObjects.bucket)
+        raw_spin_unlock(DebugObjects.bucket)
         local_irq_restore(flags)
 
 
@@ -74,9 +85,9 @@ def kasan_record_aux_stack(obj: type) -> None:
     if cfg.kasan_generic:
         flags = local_irq_save()
         if in_nmi():
-            if raw_spin_trylock(DebugLocks.depot):
-                raw_spin_unlock(DebugLocks.depot)
+            if raw_spin_trylock(StackDepot.lock):
+                raw_spin_unlock(StackDepot.lock)
         else:
-            raw_spin_lock(DebugLocks.depot)
-            raw_spin_unlock(DebugLocks.depot)
+            raw_spin_lock(StackDepot.lock)
+            raw_spin_unlock(StackDepot.lock)
         local_irq_restore(flags)

@@ -52,11 +52,11 @@ def compile_machine(
     Raises CompileError for every mistake in a model file or a configuration value.
     """
     loader = Loader(edits)
-    loader.load(design)
+    root = loader.load(design)
     for path in dict.fromkeys(properties.values()):
         loader.load(path)
     modules = list(loader.modules.values())
-    world = _world(loader, modules, config, frozenset(properties) | ALWAYS)
+    world = _world(loader, root, modules, config, frozenset(properties) | ALWAYS)
     programs = [_program(world, decl) for decl in world.processes.values()]
     start = {program.name: program for program in programs}
     transitions = [tr for program in programs for tr in program.transitions()]
@@ -88,7 +88,11 @@ def compile_machine(
 
 
 def _world(
-    loader: Loader, modules: list[Module], config: Mapping[str, int], properties: frozenset[str]
+    loader: Loader,
+    root: Module,
+    modules: list[Module],
+    config: Mapping[str, int],
+    properties: frozenset[str],
 ) -> World:
     for name in config:
         if name not in loader.knobs:
@@ -108,7 +112,7 @@ def _world(
             if decl.kind == "process":
                 known = world.processes if _wanted(world, decl) else world.absent
                 known[decl.name] = decl
-            elif "entry" in decl.options:
+            elif "entry" in decl.options and module is root:
                 for context in _names(decl):
                     world.entries.setdefault(context, []).append(decl)
             elif decl.kind == "holder_test":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from model.language import syntax
@@ -177,6 +177,8 @@ class Loader:
                 module.statements.append(stmt)
             case ast.Expr(ast.Call(ast.Name("knob"))):
                 self._knob(module, stmt.value)
+            case ast.Expr(ast.Call(ast.Name("set_knob"))):
+                self._set_knob(module, stmt.value)
             case ast.Expr(ast.Call()):
                 module.statements.append(stmt)
             case _:
@@ -297,6 +299,18 @@ class Loader:
                     'a knob is knob("name", default, "meaning") with an int or bool default',
                     module.where(call),
                 )
+
+    def _set_knob(self, module: Module, call: ast.expr) -> None:
+        match call:
+            case ast.Call(args=[ast.Constant(str(name)), ast.Constant(value)]) if isinstance(value, int):
+                known = self.knobs.get(name)
+                if known is None:
+                    raise CompileError(
+                        f"unknown knob `{name}`", module.where(call), nearest(name, self.knobs)
+                    )
+                self.knobs[name] = replace(known, default=value)
+            case _:
+                raise CompileError('write set_knob("name", value)', module.where(call))
 
 
 def _decorator(

@@ -114,7 +114,7 @@ def _size(pool: Pool, pools: dict[str, Pool], const: ConstEval, inside: tuple[st
     if "count" in options:
         pool.size = const(options["count"], module)
     elif "single" in options:
-        pool.size, pool.single = 1, True
+        pool.size, pool.single = int(const(options["single"], module) > 0), True
     elif "per" in options:
         match options["per"]:
             case ast.Name(name) if isinstance(module.names.get(name), RecordDecl):

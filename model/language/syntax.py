@@ -63,6 +63,10 @@ knob: Callable[..., None] = _decorator
 """`knob("name", default, "meaning")`: declares `cfg.name`."""
 
 
+set_knob: Callable[..., None] = _decorator
+"""`set_knob("name", value)`: a design's own default for a knob of a file it imports."""
+
+
 class Enum:
     """Base class of an enumeration: `class State(Enum): IDLE = 0; BUSY = 1`."""
 

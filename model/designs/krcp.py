@@ -1,0 +1,341 @@
+"""The batching machinery of CONFIG_KVFREE_RCU_BATCHED that every design here builds on.
+
+Objects go to the running CPU's krcp: into a page of pointers (a bnode), or, when no page is at
+hand, onto a list through their own link word. A monitor work drains what a grace period has
+already covered and hands the rest to one of two batches, which free after a grace period of
+their own. How objects get in is the design's part; this file is what happens to them then.
+
+Left out: the page cache worker (whether a page is at hand is a free choice, which includes every
+outcome it could have), the 1-argument call, the barrier, the shrinker and early boot. All objects
+of a run are of one kind, so one of the two bulk channels (slab, vmalloc) is in use, and one is
+modelled. `debug_rcu_head_queue()` never finds an object queued already: a general client frees
+each object once.
+"""
+
+from model.kernel.cpu import Cpu
+from model.kernel.debug import debug_object_unqueue
+from model.kernel.locks import (
+    RawSpinlock,
+    raw_spin_lock_irqsave,
+    raw_spin_unlock_irqrestore,
+)
+from model.kernel.objects import Object, kvfree, kvfree_recovered, recover_start
+from model.kernel.rcu import get_state_synchronize_rcu, poll_state_synchronize_rcu
+from model.kernel.workqueue import (
+    DelayedWork,
+    RcuWork,
+    delayed_work_pending,
+    mod_delayed_work,
+    queue_delayed_work,
+    queue_rcu_work,
+)
+from model.language.syntax import (
+    NULL,
+    READ_ONCE,
+    Array,
+    Cookie,
+    Embed,
+    Range,
+    atomic,
+    cfg,
+    choose_or_null,
+    container_of,
+    cookie,
+    embed,
+    event,
+    guarded,
+    inline,
+    knob,
+    record,
+    routine,
+)
+
+knob("rcu_ptr", False, "the link word is all there is: the start address is recovered from it")
+knob("bnodes", 2, "pages that can be in use for bulk records; 0: no page is ever at hand")
+knob("bnode_records", 1, "records that a page holds (about 500 in the kernel)")
+
+
+@record(count=cfg.bnodes)
+class Bnode:
+    """struct kvfree_rcu_bulk_data: a page of pointers. `newer` links it towards the list's front.
+
+    `used` is the page allocator's view; the other fields belong to whoever owns the page's list.
+    """
+
+    used: bool
+    newer: Bnode
+    gp_snap: Cookie
+    nr_records: Range[0, cfg.bnode_records]
+    records: Array[Object, cfg.bnode_records]
+
+
+@record()
+class KrwBatch:
+    """struct kfree_rcu_cpu_work."""
+
+    rcu_work: Embed[RcuWork] = embed(func=kfree_rcu_work)
+    head_free: Object = guarded("Krcp.lock", link="next")
+    head_free_gp_snap: Cookie = guarded("Krcp.lock")
+    bulk_free: Bnode = guarded("Krcp.lock")
+
+
+@record(per=Cpu)
+class Krcp:
+    """struct kfree_rcu_cpu. The bulk list is known by its oldest page (tail) and newest (front)."""
+
+    lock: Embed[RawSpinlock]
+    head: Object = guarded("lock", link="next", count="head_count")
+    head_count: Range[0, cfg.objects] = guarded("lock")
+    head_gp_snap: Cookie = guarded("lock")
+    bulk_tail: Bnode = guarded("lock")
+    bulk_front: Bnode = guarded("lock")
+    bulk_count: Range[0, cfg.objects] = guarded("lock")
+    krw: Embed[KrwBatch, 2]
+    monitor_work: Embed[DelayedWork] = embed(func=kfree_rcu_monitor)
+
+
+# --- queueing -----------------------------------------------------------------------------------
+
+
+@inline
+def add_to_list(krcp: Krcp, head: Object) -> None:
+    """The list channel: link the object itself; the cookie covers the whole list."""
+    if not cfg.rcu_ptr:
+        head.func = head
+    first = krcp.head
+    head.next = first
+    krcp.head = head
+    event("queued", head)
+    krcp.head_count += 1
+    snap = get_state_synchronize_rcu()
+    krcp.head_gp_snap = snap
+
+
+@routine(models="mm/slab_common.c: add_ptr_to_bulk_krc_lock, v6.19")
+def add_ptr_to_bulk(krcp: Krcp, obj: Object) -> bool:
+    """The bulk channel: a record in the newest page, or in a new one if one is at hand."""
+    if cfg.bnodes == 0:
+        return False
+    bnode: Bnode = krcp.bulk_front
+    full: bool = bnode == NULL
+    if not full:
+        full = bnode.nr_records == cfg.bnode_records
+    if full:
+        page = choose_or_null(b for b in Bnode if not b.used)
+        if page == NULL:
+            return False
+        if not get_page(page):
+            return False
+        if bnode == NULL:
+            krcp.bulk_tail = page
+        else:
+            bnode.newer = page
+        krcp.bulk_front = page
+        bnode = page
+    n = bnode.nr_records
+    bnode.records[n] = obj
+    event("queued", obj)
+    bnode.nr_records = n + 1
+    snap = get_state_synchronize_rcu()
+    bnode.gp_snap = snap
+    krcp.bulk_count += 1
+    return True
+
+
+@atomic
+def get_page(page: Bnode) -> bool:
+    """A page from the cache or the allocator; false if another CPU has just taken it."""
+    if page.used:
+        return False
+    page.used = True
+    return True
+
+
+@atomic
+def put_page(bnode: Bnode) -> None:
+    """The page goes back; what it held is of no interest any more."""
+    bnode.used = False
+    bnode.newer = NULL
+    bnode.nr_records = 0
+    bnode.gp_snap = cookie(0)
+    for i in range(cfg.bnode_records):
+        bnode.records[i] = NULL
+
+
+@routine(models="mm/slab_common.c: schedule_delayed_monitor_work, v6.19 (krcp->lock is held)")
+def schedule_delayed_monitor_work(krcp: Krcp) -> None:
+    """Arm the monitor: soon if a page's worth waits, else later."""
+    listed = krcp.head_count
+    bulk = krcp.bulk_count
+    soon = listed + bulk >= cfg.bnode_records
+    if delayed_work_pending(krcp.monitor_work):
+        if soon:
+            far = krcp.monitor_work.far
+            if far:
+                mod_delayed_work(krcp.monitor_work)
+        return
+    queue_delayed_work(krcp.monitor_work, not soon)
+
+
+# --- the monitor --------------------------------------------------------------------------------
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_monitor, v6.19")
+def kfree_rcu_monitor(work: DelayedWork) -> None:
+    """Free what is ready, hand the rest to a batch, come back if both batches are busy."""
+    krcp = container_of(work, Krcp.monitor_work)
+    kvfree_rcu_drain_ready(krcp)
+    kvfree_rcu_queue_batch(krcp)
+    if something_is_queued(krcp):
+        flags = raw_spin_lock_irqsave(krcp.lock)
+        schedule_delayed_monitor_work(krcp)
+        raw_spin_unlock_irqrestore(krcp.lock, flags)
+
+
+@inline
+def something_is_queued(krcp: Krcp) -> bool:
+    """need_offload_krc(): without the lock, on purpose."""
+    if cfg.bnodes > 0:
+        front = READ_ONCE(krcp.bulk_front)
+        if front != NULL:
+            return True
+    head = READ_ONCE(krcp.head)
+    return head != NULL
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_drain_ready, v6.19")
+def kvfree_rcu_drain_ready(krcp: Krcp) -> None:
+    """Detach, oldest first, what a grace period has covered already; then free it."""
+    ready: Bnode = NULL
+    head_ready: Object = NULL
+    flags = raw_spin_lock_irqsave(krcp.lock)
+    if cfg.bnodes > 0:
+        bnode: Bnode = krcp.bulk_tail
+        while bnode != NULL:
+            snap = bnode.gp_snap
+            if not poll_state_synchronize_rcu(snap):
+                break
+            krcp.bulk_count -= bnode.nr_records
+            newer = bnode.newer
+            krcp.bulk_tail = newer
+            if newer == NULL:
+                krcp.bulk_front = NULL
+            bnode.newer = ready
+            ready = bnode
+            bnode = newer
+    head = krcp.head
+    if head != NULL:
+        head_snap = krcp.head_gp_snap
+        if poll_state_synchronize_rcu(head_snap):
+            head_ready = head
+            krcp.head_count = 0
+            krcp.head = NULL
+    raw_spin_unlock_irqrestore(krcp.lock, flags)
+    if cfg.bnodes > 0:
+        kvfree_rcu_bulk_list(ready)
+    if head_ready != NULL:
+        kvfree_rcu_list(head_ready)
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_queue_batch, v6.19")
+def kvfree_rcu_queue_batch(krcp: Krcp) -> None:
+    """Move everything queued to a batch that is idle, and start the batch's grace period."""
+    flags = raw_spin_lock_irqsave(krcp.lock)
+    for i in range(2):
+        batch = krcp.krw[i]
+        busy: bool = batch.head_free != NULL
+        if cfg.bnodes > 0 and not busy:
+            busy = batch.bulk_free != NULL
+        if not busy:
+            head = krcp.head
+            tail: Bnode = NULL
+            if cfg.bnodes > 0:
+                tail = krcp.bulk_tail
+            if head != NULL or tail != NULL:
+                if cfg.bnodes > 0:
+                    batch.bulk_free = tail
+                    krcp.bulk_tail = NULL
+                    krcp.bulk_front = NULL
+                    krcp.bulk_count = 0
+                batch.head_free = head
+                snap = get_state_synchronize_rcu()
+                batch.head_free_gp_snap = snap
+                krcp.head_count = 0
+                krcp.head = NULL
+                queue_rcu_work(batch.rcu_work)
+            break
+    raw_spin_unlock_irqrestore(krcp.lock, flags)
+
+
+# --- freeing ------------------------------------------------------------------------------------
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_work, v6.19")
+def kfree_rcu_work(work: RcuWork) -> None:
+    """A batch's grace period is over: take what it holds and free it."""
+    batch = container_of(work, KrwBatch.rcu_work)
+    krcp = container_of(batch, Krcp.krw)
+    flags = raw_spin_lock_irqsave(krcp.lock)
+    bulk: Bnode = NULL
+    if cfg.bnodes > 0:
+        bulk = batch.bulk_free
+        batch.bulk_free = NULL
+    head = batch.head_free
+    batch.head_free = NULL
+    snap = batch.head_free_gp_snap
+    raw_spin_unlock_irqrestore(krcp.lock, flags)
+    if cfg.bnodes > 0:
+        kvfree_rcu_bulk_list(bulk)
+    if head != NULL and poll_state_synchronize_rcu(snap):
+        kvfree_rcu_list(head)
+
+
+@inline
+def kvfree_rcu_bulk_list(first: Bnode) -> None:
+    """Every page of a detached list; the next one is read before the page is given back."""
+    while first != NULL:
+        following = first.newer
+        kvfree_rcu_bulk(first)
+        first = following
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_bulk, v6.19")
+def kvfree_rcu_bulk(bnode: Bnode) -> None:
+    """Free a page's records; if its grace period is not over they are leaked (and warned about)."""
+    snap = bnode.gp_snap
+    if poll_state_synchronize_rcu(snap):
+        n = bnode.nr_records
+        for i in range(cfg.bnode_records):
+            if i < n:
+                ptr = bnode.records[i]
+                event("taken", ptr)
+                debug_object_unqueue(ptr)
+                kvfree(ptr)
+    put_page(bnode)
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_list, v6.19")
+def kvfree_rcu_list(head: Object) -> None:
+    """Free a detached list; the link is read before the object is gone."""
+    while head != NULL:
+        if cfg.rcu_ptr:
+            ptr = recover_start(head)
+            following = take_next(head)
+            debug_object_unqueue(head)
+            kvfree_recovered(ptr)
+            head = following
+        else:
+            start = head.func
+            after = take_next(head)
+            debug_object_unqueue(head)
+            kvfree(start)
+            head = after
+
+
+@inline
+def take_next(head: Object) -> Object:
+    """Read the link word of an object that is about to leave the list."""
+    following = head.next
+    event("link_read", head)
+    event("taken", head)
+    return following
