@@ -13,8 +13,7 @@ import argparse
 import random
 from collections.abc import Sequence
 
-from engines.explicit.explore import explore
-from engines.explicit.options import Options
+from engines.explicit.explore import Options, explore
 from model.language.machine import (
     BOOL,
     Binary,

@@ -38,6 +38,7 @@ _MEANING = {
     "grace_period": "memory is freed while a reader may still use it",
     "barrier": "the barrier returns before an object that it had to wait for is freed",
     "list_integrity": "a list is damaged",
+    "model_error": "the model itself is wrong here, not the design",
     "lock_discipline": "what a lock protects is touched without it",
 }
 _MOST_FACTS = 3

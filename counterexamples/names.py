@@ -22,8 +22,9 @@ class Names:
     """The words for one machine.
 
     `per_cpu` are the records that are counted like CPUs, `single` those that need no number,
-    `bookkeeping` the variables that only bound what may arrive or say who is on which CPU. `embedded` says of a record's
-    instances what they are part of: `Krcp[0].lock` says more than `RawSpinlock[1]`.
+    `bookkeeping` the variables that only bound what may arrive or say who is on which CPU.
+    `embedded` says of a record's instances what they are part of: `Krcp[0].lock` says more than
+    `RawSpinlock[1]`.
     """
 
     machine: Machine
@@ -60,7 +61,7 @@ class Names:
 
     def instance(self, record: str, reference: int) -> str:
         """Where an instance is, as the start of a cell's name."""
-        if record in self.embedded:
+        if 0 < reference <= len(self.embedded.get(record, ())):
             owner, at, field, element = self.embedded[record][reference - 1]
             subscript = "" if element is None else f"[{element}]"
             return f"{self.instance(owner, at + 1)}.{field}{subscript}"

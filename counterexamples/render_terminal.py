@@ -177,8 +177,9 @@ def _row(plan: _Plan, row: Row, *, named: bool) -> Iterator[_Line]:
         line.put(at, _short(row.heading, plan.width - at), f"dim italic {colour}")
         yield line
     room, place = plan.width - at, _short(row.place, _LONGEST_PLACE)
-    beside = room - len(place) - 2 >= _SHORTEST_TEXT
-    pieces = textwrap.wrap(row.text, room - 2 - len(place) * beside) or [""]
+    left_over = room - 2 - len(place)
+    beside = len(row.text) <= left_over or (len(row.text) > room and left_over >= _SHORTEST_TEXT)
+    pieces = textwrap.wrap(row.text, left_over if beside else room - 2) or [""]
     for number, piece in enumerate(pieces):
         line = _bars(plan, others)
         line.put(at, piece if number == 0 else f"  {piece}", style)

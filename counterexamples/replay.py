@@ -10,16 +10,20 @@ from counterexamples.lanes import Context, context_name, next_step, pc_of, runna
 from model.language.interpreter import (
     Firing,
     State,
-    Successor,
     broken_invariant,
     enabled,
     evaluate,
     fire,
 )
-from model.language.machine import Check, Goal, Invariant, Machine
+from model.language.machine import Check, Const, Goal, Invariant, Machine
+from model.language.source import Provenance
 
 Kind = Literal["check", "invariant", "rest", "unreachable", "lasso"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Found = Kind | Literal["goal", "model_error"]
+"""What engines report. `goal` is `rest` or `unreachable`, as the last state shows; a `model_error`
+(an index or a value outside its range) is a failed check that the language makes by itself."""
+FAULT = "model_error"
 
 
 class ReplayError(Exception):
@@ -66,7 +70,7 @@ def can_fire(machine: Machine, state: State, firing: Firing) -> bool:
 def run_firings(machine: Machine, firings: Sequence[Firing]) -> Execution:
     """Fire one after the other; every firing must be enabled and only the last may violate."""
     states = [machine.initial]
-    violated: Check | Invariant | None = broken_invariant(machine, machine.initial)
+    violated = _violated_in(machine, machine.initial)
     for number, firing in enumerate(firings, start=1):
         if violated is not None:
             raise ReplayError(
@@ -77,10 +81,39 @@ def run_firings(machine: Machine, firings: Sequence[Firing]) -> Execution:
         if not can_fire(machine, states[-1], firing):
             why = why_not(machine, states[-1], firing)
             raise ReplayError(f"step {number} ({_text(firing)}) is not enabled: {why}", number)
-        successor: Successor = fire(machine, states[-1], firing)
-        states.append(successor.state)
-        violated = successor.violated or broken_invariant(machine, successor.state)
+        try:
+            successor = fire(machine, states[-1], firing)
+        except IndexError as error:
+            states.append(states[-1])
+            violated = Check(FAULT, Const(0), str(error), firing.transition.where)
+        else:
+            states.append(successor.state)
+            violated = successor.violated or _violated_in(machine, successor.state)
     return Execution(machine, tuple(firings), tuple(states), violated)
+
+
+def _violated_in(machine: Machine, state: State) -> Check | Invariant | None:
+    """What a state violates: the range of a cell, or an invariant."""
+    for (var, index), value in zip(machine.cells, state, strict=True):
+        if not var.type.lo <= value <= var.type.hi:
+            name = var.name + "".join(f"[{i}]" for i in index)
+            return Check(FAULT, Const(0), f"{name} = {value} is outside {var.type}", _NOWHERE)
+    try:
+        return broken_invariant(machine, state)
+    except IndexError as error:
+        return Check(FAULT, Const(0), str(error), _NOWHERE)
+
+
+_NOWHERE = Provenance("", 0, 0, "")
+
+
+def kind_of(machine: Machine, found: Found, firings: Sequence[Firing]) -> Kind:
+    """The kind of trace for what an engine reports."""
+    if found == "model_error":
+        return "check"
+    if found != "goal":
+        return found
+    return "rest" if at_rest(machine, run_firings(machine, firings).last) else "unreachable"
 
 
 def confirm(machine: Machine, prop: str, kind: Kind, firings: Sequence[Firing]) -> Execution:

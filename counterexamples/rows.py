@@ -73,7 +73,7 @@ def rows_of(
             *_context_details(group, cpu),
             *(_inner(group if full else group[-1:]) if inner else ()),
             *_reads(group, None if full or failing else foreign),
-            *_changes(group, full),
+            *_changes(group, None if full else foreign),
             *_returns(returned, first.lane),
         )
         heading = "" if first.begins else _heading(first, full)
@@ -210,16 +210,23 @@ def _reads(group: Sequence[TraceStep], writers: Mapping[str, set[str]] | None) -
             yield Detail("read", clean(f"found {cell} = {value}"))
 
 
-def _changes(group: Sequence[TraceStep], full: bool) -> Iterator[Detail]:
+def _changes(
+    group: Sequence[TraceStep], writers: Mapping[str, set[str]] | None
+) -> Iterator[Detail]:
+    """What the steps changed; without `writers` locals, ghost state and vain writes too."""
     merged: dict[str, Change] = {}
     for step in group:
         for change in step.changes:
             earlier = merged.get(change.cell, change)
             merged[change.cell] = Change(change.cell, earlier.before, change.after, change.scope)
+    lane = {group[0].lane}
     for change in merged.values():
-        if change.scope != "shared" and not full:
+        if writers is not None and change.scope != "shared":
             continue
-        told = clean(f"{change.cell}: {change.before} → {change.after}")
-        if change.before == change.after:
-            told = clean(f"{change.cell}: stays {change.after}")
-        yield Detail("change" if change.scope == "shared" else "local", told)
+        if change.before != change.after:
+            told = f"{change.cell}: {change.before} → {change.after}"
+        elif writers is None or writers.get(change.cell, set()) - lane:
+            told = f"{change.cell}: stays {change.after}"
+        else:
+            continue
+        yield Detail("change" if change.scope == "shared" else "local", clean(told))

@@ -15,12 +15,14 @@ from model.language.source import Frame, Provenance
 
 _ROOT = Path(__file__).resolve().parents[1]
 _KERNEL = "model/kernel/"
+_PRIMITIVES = ("model/kernel/cpu.py", "model/kernel/locks.py", "model/kernel/llist.py")
 
 
 def statement_of(where: Provenance) -> Provenance:
-    """The innermost statement outside the kernel's parts; `where` itself if there is none."""
+    """The innermost statement outside the kernel's parts; where all are, outside its primitives."""
     chain = _calls(where)
     outer = [at for at, frame in enumerate(chain) if not frame.file.startswith(_KERNEL)]
+    outer = outer or [at for at, frame in enumerate(chain) if frame.file not in _PRIMITIVES]
     if not outer or outer[-1] == len(chain) - 1:
         return replace(where, chain=chain)
     at = outer[-1]

@@ -24,7 +24,7 @@ from counterexamples.lanes import (
     returned,
 )
 from counterexamples.names import Names, names_of
-from counterexamples.replay import Execution, Kind, confirm
+from counterexamples.replay import Execution, Found, Kind, confirm, kind_of
 from counterexamples.statement import statement_of
 from model.language.interpreter import Firing, State
 from model.language.machine import Machine, Variable
@@ -123,17 +123,18 @@ def build_trace(
     machine: Machine,
     violation_property: str,
     message: str,
-    kind: Kind,
+    kind: Found,
     firings: tuple[Firing, ...],
     *,
     run: str = "",
 ) -> Trace:
     """Replay firings on the reference interpreter and tell them in words.
 
-    Raises ReplayError, naming the step, where the firings do not replay or do not violate.
+    The arguments are those of an engine's `Violation`; `run` names the environment. Raises ReplayError, naming the step, where the firings do not replay or do not violate.
     """
-    execution = confirm(machine, violation_property, kind, firings)
-    return trace_of(execution, violation_property, message, kind, run=run)
+    confirmed = kind_of(machine, kind, firings)
+    execution = confirm(machine, violation_property, confirmed, firings)
+    return trace_of(execution, violation_property, message, confirmed, run=run)
 
 
 def trace_of(execution: Execution, prop: str, message: str, kind: Kind, *, run: str = "") -> Trace:

@@ -82,6 +82,7 @@ def generate(
     """The C of a machine's steps."""
     writer = _Writer(machine, layout, merging)
     transitions = [line for tr in machine.transitions for line in writer.transition(tr)]
+    runs = [line for proc in machine.processes for line in writer.may_run(proc)]
     ahead = [line for proc in machine.processes for line in writer.run_ahead(proc)]
     successors = writer.successors()
     predicates = writer.predicates()
@@ -94,6 +95,7 @@ def generate(
         *canonical_c(layout, symmetry),
         END,
         *transitions,
+        *runs,
         *ahead,
         *successors,
         *predicates,
@@ -247,7 +249,7 @@ class _Writer:
             lines.append("\tint bad = 0;")
         return [*lines, "", unused]
 
-    def _may_run(self, proc: Process) -> list[str]:
+    def may_run(self, proc: Process) -> list[str]:
         """Whether an instance is at a step and may take it."""
         scope = process_scope(self.machine, proc)
         pc = self.text.load(proc.pc_var, (Param("self"),), scope, "s")
@@ -284,7 +286,7 @@ class _Writer:
                 body.append("\t\t\tbreak;")
         body += ["\t\tdefault:", "\t\t\tbreak;", "\t\t}", "\t}"]
         head = ["", f"static void {self._name('steps', proc)}(const word *s, struct nl_out *out)"]
-        return [*self._may_run(proc), *head, "{", *self._locals(body), *body, "}"]
+        return [*head, "{", *self._locals(body), *body, "}"]
 
     def _firing(self, tr: Transition, proc: Process | None, depth: int) -> Iterator[str]:
         """Fires a transition for every combination of parameters that its guard admits."""

@@ -241,16 +241,18 @@ static void expand(struct nl_search *x)
 			if ((broken >> i & 1) && x->first_broken[i] == NL_NONE)
 				x->first_broken[i] = number;
 		out->state = number;
-		out->enabled = out->enabled_system = out->excused = 0;
+		out->enabled = out->enabled_system = out->excused = out->broken = 0;
 		if (broken || bad) {
 			flags |= EXCUSED;
 		} else {
 			nl_model.successors(s, out);
-			if (!out->enabled_system && !out->excused) {
+			if (out->broken)
+				out->count = before;
+			else if (!out->enabled_system) {
 				flags |= REST;
 				note_rest(x, s, number);
 			}
-			if (out->excused)
+			if (out->excused || out->broken)
 				flags |= EXCUSED;
 		}
 		x->transitions += out->enabled;

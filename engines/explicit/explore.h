@@ -33,6 +33,7 @@ struct nl_out {
 	uint32_t enabled;            /* firings of this state */
 	uint32_t enabled_system;     /* those that are not the environment's */
 	uint32_t excused;            /* a system transition of this state violates something */
+	uint32_t broken;             /* a guard of this state cannot be evaluated */
 	uint64_t *fired;             /* per transition */
 	struct nl_first *failed;     /* per check */
 	struct nl_first *faulty;     /* model errors */
@@ -85,11 +86,11 @@ static inline void nl_note(struct nl_first *first, uint32_t state, uint32_t tran
 		*first = (struct nl_first){ state, transition };
 }
 
-/* A guard or may_run computed an index that does not exist. */
+/* A guard or may_run computed an index that does not exist: the state is not expanded. */
 static inline void nl_fault(struct nl_out *out, uint32_t transition)
 {
 	nl_note(out->faulty, out->state, transition);
-	out->excused = 1;
+	out->broken = 1;
 }
 
 /* A firing whose body did not end well: it has no successor to explore. */

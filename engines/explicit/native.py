@@ -246,11 +246,8 @@ class _Search:
         reached = 1 << (_FIRST_GOAL + at)
         self._library.nl_seed(ctypes.byref(graph), good, reached | _EXCUSED)
         forwards = 0
-        # Both directions must find nothing: one sweep only follows chains of its own direction.
-        quiet = 0
-        while quiet < 1:
-            found = self._library.nl_sweep(ctypes.byref(graph), good, forwards)
-            quiet = quiet + 1 if not found else 0
+        # A sweep that finds nothing shows that no other state has an edge to a good one.
+        while self._library.nl_sweep(ctypes.byref(graph), good, forwards):
             forwards = 1 - forwards
         first = ctypes.c_uint64()
         doomed = self._library.nl_doomed(ctypes.byref(graph), good, ctypes.byref(first))

@@ -63,6 +63,15 @@ class Renaming:
                 moves.append((self._source(var, index, back), values))
         return tuple(moves)
 
+    def packed_moves(self) -> tuple[list[int], list[tuple[int, tuple[int, ...]]]]:
+        """For states of `value - lo`: where each cell comes from, and the cells to rename, how."""
+        renamed = []
+        for at, (_, values) in enumerate(self._moves):
+            if values is not None:
+                lo = self.machine.cells[at][0].type.lo
+                renamed.append((at, tuple(value - lo for value in values[lo:])))
+        return [source for source, _ in self._moves], renamed
+
     def _source(
         self, var: Variable, index: tuple[int, ...], back: dict[str, tuple[int, ...]]
     ) -> int:

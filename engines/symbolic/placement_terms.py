@@ -122,6 +122,11 @@ class Query:
     start: Word
     head: Word
     recovered: Word
+    contracts_used: frozenset[str]
+
+    def number(self, value: int) -> Word:
+        """Return a constant of the query's sort."""
+        return z3.BitVecVal(value, 64) if isinstance(self.start, z3.BitVecRef) else z3.IntVal(value)
 
     def wrong(self) -> Flag:
         """Return the term that says that the recovered address is not the start."""
@@ -178,8 +183,9 @@ def build_query(
     builder.memory = ObjectMemory(kind, fields, start, head, slab, builder)
     recovered = _word(builder.call(program, routine_named(program, "recover"), (head,)))
     return Query(
-        fields, words, tuple(permitted), tuple(builder.obligations), start, head, recovered
-    )
+        fields, words, tuple(permitted), tuple(builder.obligations), start, head, recovered,
+        frozenset(builder.contracts_used),
+    )  # fmt: skip
 
 
 def _about(builder: TermBuilder, routine: str) -> Word:

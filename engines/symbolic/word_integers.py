@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import z3
 
 from engines.symbolic.word_lemmas import Product, bound_fact, inside, order_facts
-from engines.symbolic.word_terms import TRUE, Flag, Word
+from engines.symbolic.word_terms import Flag, Word
 
 M = 1 << 64
 _HALF = 1 << 63
@@ -33,6 +33,9 @@ class Integers:
     time_limit: int = 1000
     solver: z3.Solver = field(default_factory=z3.SimpleSolver)
     products: list[Product] = field(default_factory=list)
+    divisions: list[tuple[z3.ArithRef, z3.ArithRef, z3.ArithRef, z3.ArithRef]] = field(
+        default_factory=list
+    )  # dividend, unknown divisor, quotient, remainder
     landmarks: list[z3.ArithRef] = field(default_factory=list)
     proofs: int = 0
     imprecise: list[str] = field(default_factory=list)
@@ -166,6 +169,7 @@ class Integers:
                         return i, _simple(a - known.result)
             quotient, rest = self.unknown_int("quotient"), self.unknown_int("remainder")
             self.assume(z3.Implies(b > 0, z3.And(rest < b, rest <= a, quotient <= a)))
+            self.divisions.append((a, b, quotient, rest))
             return quotient, rest
         self.imprecise.append("signed remainder of a negative word by an unknown")
         return self.unknown_int("quotient"), self.unknown_int("remainder")
@@ -238,6 +242,3 @@ def _int(term: Word) -> z3.ArithRef:
 
 def _simple(term: z3.ArithRef) -> z3.ArithRef:
     return _int(z3.simplify(term, som=True))
-
-
-__all__ = ["TRUE", "Integers"]

@@ -153,6 +153,7 @@ class TermBuilder:
     algebra: Algebra
     obligations: list[Obligation] = field(default_factory=list)
     use_contracts: bool = True
+    contracts_used: set[str] = field(default_factory=set)
 
     def call(
         self, program: WordProgram, routine: Routine, args: tuple[Term, ...], path: Flag = TRUE
@@ -180,6 +181,7 @@ class _Translation:
 
     def contract(self, routine: Routine, equals: Expr, env: dict[str, Term], path: Flag) -> Term:
         """Return what the contract says; anything at all where its condition does not hold."""
+        self.builder.contracts_used.add(routine.name)
         if routine.when is None:
             return self.expression(equals, env, path)
         when = _flag(self.expression(routine.when, env, path))

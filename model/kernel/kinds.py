@@ -9,7 +9,9 @@ from model.kernel.layouts import Layout
 UNTAGGED = (0xFF, 0xFF)
 # KASAN's tag policy: 0xff matches all and 0xfe marks invalid memory; hardware tags start at 0xf0.
 SW_TAGS = (0x00, 0xFD)
-SW_TAGS_LOW = (0x00, 0x7F)
+# Below 0x7f the difference to 0xff, times 2**56, wraps to a positive signed long.  0x7f itself
+# gives -2**63 and is on the other side.
+SW_TAGS_LOW = (0x00, 0x7E)
 HW_TAGS = (0xF0, 0xFD)
 
 
@@ -68,7 +70,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("slab_hw_tags", "slab object, KASAN hardware tag", "slab", HW_TAGS, _SLAB),
     Kind(
         "slab_sw_tags_low",
-        "slab object, software tag below 0x80, power-of-two stride",
+        "slab object, software tag below 0x7f, power-of-two stride",
         "slab",
         SW_TAGS_LOW,
         _SLAB,

@@ -18,8 +18,8 @@ from model.language.syntax import (
     atomic,
     cfg,
     check,
+    free_test,
     holder_test,
-    pure,
     record,
     routine,
     wait_until,
@@ -41,7 +41,7 @@ def held_by_me(lock: RawSpinlock) -> bool:
     return lock.owner_cpu == smp_processor_id() and lock.owner_level == level()
 
 
-@pure
+@free_test
 def raw_lock_is_free(lock: RawSpinlock) -> bool:
     """Nobody holds the lock."""
     return lock.owner_cpu == NULL

@@ -27,6 +27,7 @@ from model.language.machine import (
     Parameter,
     Store,
     Transition,
+    Type,
     Variable,
 )
 from model.language.pools import build_pools, variables_of
@@ -42,18 +43,19 @@ ALWAYS = frozenset({"model_error"})
 def compile_machine(
     design: Path,
     config: Mapping[str, int],
-    properties: Mapping[str, Path],
+    properties: Mapping[str, Path | None],
     edits: Iterable[Edit] = (),
 ) -> Machine:
     """Compile a design file with its knobs and bounds set by `config`.
 
     `properties` maps the names of the properties to check to the files that define their
-    monitors; what only other properties need does not become part of the machine.
+    monitors and goals, if they have any; what only other properties need does not become part of the machine.
     Raises CompileError for every mistake in a model file or a configuration value.
     """
     loader = Loader(edits)
     root = loader.load(design)
-    for path in dict.fromkeys(properties.values()):
+    files = [path for path in properties.values() if path is not None]
+    for path in files:
         loader.load(path)
     modules = list(loader.modules.values())
     world = _world(loader, root, modules, config, frozenset(properties) | ALWAYS)
@@ -65,7 +67,7 @@ def compile_machine(
             if isinstance(decl, RoutineDecl) and decl.kind == "action" and decl.module is module:
                 if _wanted(world, decl):
                     transitions.append(_action(world, decl, start))
-    invariants, goals = _predicates(world, modules, set(properties.values()))
+    invariants, goals = _predicates(world, modules, set(files))
     machine = Machine(
         name=design.stem,
         config=dict(world.config),
@@ -98,7 +100,7 @@ def _world(
         if name not in loader.knobs:
             raise CompileError(f"unknown knob `{name}`", None, nearest(name, loader.knobs))
     values = {knob.name: int(config.get(knob.name, knob.default)) for knob in loader.knobs.values()}
-    world = World(values, loader.knobs, {}, {}, {}, {}, {}, {}, {}, properties)
+    world = World(values, loader.knobs, {}, {}, {}, {}, {}, {}, {}, {}, properties)
 
     def const(expr: ast.expr, module: Module) -> int:
         return _outside(world, module).const(expr)
@@ -115,10 +117,14 @@ def _world(
             elif "entry" in decl.options and module is root:
                 for context in _names(decl):
                     world.entries.setdefault(context, []).append(decl)
-            elif decl.kind == "holder_test":
-                annotation = decl.node.args.args[0].annotation
-                assert isinstance(annotation, ast.Name)
-                world.holder_tests[annotation.id] = decl
+            elif decl.kind in ("holder_test", "free_test"):
+                match [arg.annotation for arg in decl.node.args.args]:
+                    case [ast.Name(lock)]:
+                        tests = {"holder_test": world.holder_tests, "free_test": world.free_tests}
+                        tests[decl.kind][lock] = decl
+                    case _:
+                        text = f"a @{decl.kind} takes one lock"
+                        raise CompileError(text, module.where(decl.node))
             elif decl.kind == "on":
                 match decl.args:
                     case [ast.Constant(str(event))]:
@@ -190,11 +196,24 @@ def _program(world: World, decl: RoutineDecl) -> Program:
     if flow.reachable:
         lowering.emit(Node("end", lowering.where(decl.node)))
     program = Program(
-        decl.name, record.name, pool.size, flow, _may_run(world, decl, myself), world.types, names
-    )
+        decl.name, record.name, pool.size, flow, _may_run(world, decl, myself), world.types, names,
+        lambda kind: _group(world, kind),
+    )  # fmt: skip
     program.analyse()
     world.marks[decl.name] = program.process().marks
     return program
+
+
+def _group(world: World, kind: Type) -> str:
+    """Locals of one group may share a cell: what is renamed or aged together stays together."""
+    if kind.kind == "cookie":
+        return "cookie"
+    if kind.kind != "ref":
+        return "number"
+    name = kind.name
+    while world.pools[name].per is not None:
+        name = str(world.pools[name].per)
+    return name
 
 
 def _may_run(world: World, decl: RoutineDecl, myself: Value) -> Expr:
@@ -325,14 +344,8 @@ def _free(world: World, var: Variable, node: ast.AST, record: RecordDecl) -> Exp
         return None
     lowering = _outside(world, record.module)
     lock = lowering.guard_lock(var, (Param("i"),), node)
-    decl = record.module.names.get("raw_lock_is_free") or next(
-        (
-            d for t in world.holder_tests.values() for n, d in t.module.names.items()
-            if n.endswith("_is_free")
-        ),
-        None,
-    )  # fmt: skip
-    if not isinstance(decl, RoutineDecl):
+    decl = world.free_tests.get(lock.type.name)
+    if decl is None:
         return None
     lowering.enter(decl, {decl.node.args.args[0].arg: lock}, node)
     return lowering.pure_body(decl.node.body, decl).expr

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("model", "properties")
 _SYNTAX = "model.language.syntax"
 ROUTINE_KINDS = (
-    "routine inline atomic pure process action on invariant goal holder_test".split()
+    "routine inline atomic pure process action on invariant goal holder_test free_test".split()
 )
 
 

@@ -372,7 +372,7 @@ class Expressions:
             case _:
                 return self.callback(node)
         if isinstance(decl, RoutineDecl):
-            if decl.kind in ("pure", "holder_test", "invariant", "goal"):
+            if decl.kind in ("pure", "holder_test", "free_test"):
                 return self.pure_call(decl, node.args, node)
             return self.inline_call(decl, node.args, node)
         if isinstance(decl, Builtin):

@@ -66,6 +66,7 @@ class World:
     processes: dict[str, RoutineDecl]
     absent: dict[str, RoutineDecl]
     holder_tests: dict[str, RoutineDecl]
+    free_tests: dict[str, RoutineDecl]
     monitors: dict[str, list[RoutineDecl]]
     entries: dict[str, list[RoutineDecl]]
     properties: frozenset[str]

@@ -1,14 +1,14 @@
 """From a flow graph to transitions: program counters, stored locals, and the body of each step.
 
 A step is its node and everything behind it up to the next step: local work costs nothing. Locals
-that are still needed at a step boundary live in cells of the process; two that are never needed
-at the same time share one. A local that is no longer needed is set to 0, so that dead values do
+that are still needed at a step boundary live in cells of the process; two of one group (numbers,
+cookies, references into one pool) that are never needed at the same time share one. A local that is no longer needed is set to 0, so that dead values do
 not multiply states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from model.language import fold
@@ -46,6 +46,7 @@ class Program:
     may_run: Expr
     types: dict[str, Type]
     params: dict[str, str]
+    group: Callable[[Type], str]
     live: dict[Node, frozenset[str]] = field(default_factory=dict)
     slots: dict[str, str] = field(default_factory=dict)
     slot_types: dict[str, Type] = field(default_factory=dict)
@@ -98,19 +99,28 @@ class Program:
             kind = _cell_type(self.types[name])
             taken = {self.slots[n] for n in together[name] if n in self.slots and n != name}
             for slot, slot_type in self.slot_types.items():
-                if slot not in taken and _shareable(slot_type, kind):
-                    self.slot_types[slot] = Type(
-                        kind.kind, min(kind.lo, slot_type.lo), max(kind.hi, slot_type.hi), kind.name
-                    )
+                if slot not in taken and self.group(slot_type) == self.group(kind):
+                    self.slot_types[slot] = _widened(slot_type, kind)
                     break
             else:
-                base = f"{self.name}.{name.rsplit('.', 1)[0]}"
-                slot, n = base, 1
-                while slot in self.slot_types:
-                    n += 1
-                    slot = f"{base}{n}"
+                slot = f"slot {len(self.slot_types)}"
                 self.slot_types[slot] = kind
             self.slots[name] = slot
+        self._name_slots()
+
+    def _name_slots(self) -> None:
+        """A cell is named after the locals that share it."""
+        names: dict[str, str] = {}
+        for slot in self.slot_types:
+            users = [n.rsplit(".", 1)[0] for n, used in self.slots.items() if used == slot]
+            base = f"{self.name}." + "|".join(list(dict.fromkeys(users))[:3])
+            name, n = base, 1
+            while name in names.values():
+                n += 1
+                name = f"{base}#{n}"
+            names[slot] = name
+        self.slots = {local: names[slot] for local, slot in self.slots.items()}
+        self.slot_types = {names[slot]: kind for slot, kind in self.slot_types.items()}
 
     def _number(self, nodes: list[Node]) -> None:
         """A program counter for every step node, one more where it is also a probe point."""
@@ -267,5 +277,10 @@ def _cell_type(kind: Type) -> Type:
     return Type(kind.kind, min(kind.lo, 0), max(kind.hi, 0), kind.name)
 
 
-def _shareable(a: Type, b: Type) -> bool:
-    return (a.kind, a.name) == (b.kind, b.name)
+
+def _widened(a: Type, b: Type) -> Type:
+    """A type that holds the values of both; a number where they are of different kinds."""
+    kind, name = (a.kind, a.name) if a.kind == b.kind else ("range", "")
+    if kind == "enum" and a.name != b.name:
+        kind, name = "range", ""
+    return Type(kind, min(a.lo, b.lo), max(a.hi, b.hi), name)

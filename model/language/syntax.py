@@ -59,6 +59,9 @@ goal: Callable[..., Any] = _decorator
 holder_test: Callable[[T], T] = _plain
 """Marks the pure function that says whether the running context holds a lock of a type."""
 
+free_test: Callable[[T], T] = _plain
+"""Marks the pure function that says whether nobody holds a lock of a type."""
+
 knob: Callable[..., None] = _decorator
 """`knob("name", default, "meaning")`: declares `cfg.name`."""
 

@@ -172,6 +172,18 @@ class RecordType:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What a file expects of itself: `where` lists name patterns, separated by spaces."""
+
+    property: str
+    where: str
+    verdict: str
+    because: str
+    reported: str
+    at: Where
+
+
+@dataclass(frozen=True)
 class WordProgram:
     """Everything that one file declares or imports."""
 
@@ -181,3 +193,4 @@ class WordProgram:
     records: dict[str, RecordType] = field(hash=False)
     constants: dict[str, int] = field(hash=False)
     layout_words: frozenset[str]
+    expectations: tuple[Expectation, ...] = ()

@@ -15,6 +15,7 @@ from model.language.word_error import WordError
 from model.language.word_ir import (
     FLAG,
     WORD,
+    Expectation,
     Param,
     Primitive,
     RecordType,
@@ -23,7 +24,6 @@ from model.language.word_ir import (
     WordProgram,
 )
 from model.language.word_scope import Scope
-from model.language.words import HELPERS
 
 ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY = "model.language.words"
@@ -51,6 +51,7 @@ def load_words(path: Path | str) -> WordProgram:
         loader.program.records,
         loader.program.constants,
         frozenset(words),
+        tuple(loader.scopes[start].expectations),
     )
 
 
@@ -135,6 +136,14 @@ def _declaration(
         return
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return  # a docstring
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+        and scope.words.get(node.value.func.id) == "expect"
+    ):
+        _expectation(scope, node.value)
+        return
     if isinstance(node, ast.ClassDef):
         _record(loader, scope, node)
     elif isinstance(node, ast.AnnAssign | ast.Assign):
@@ -148,6 +157,28 @@ def _declaration(
             "not supported at the top of a word file",
             "a word file holds imports, constants, Record classes and word routines",
         )
+
+
+def _expectation(scope: Scope, call: ast.Call) -> None:
+    texts = _keywords(scope, call)
+    needed = {"property", "where", "verdict", "because"}
+    if call.args or not needed <= set(texts) <= needed | {"reported"}:
+        raise WordError(
+            scope.where(call),
+            "an expectation needs property, where, verdict and because, and may say reported",
+            'write `expect(property="start_address", where="slab*", verdict="proved", '
+            'because="...")`',
+        )
+    if texts["verdict"] not in ("proved", "violated"):
+        raise WordError(
+            scope.where(call), f"no such verdict: {texts['verdict']!r}", "use proved or violated"
+        )
+    scope.expectations.append(
+        Expectation(
+            texts["property"], texts["where"], texts["verdict"], texts["because"],
+            texts.get("reported", ""), scope.where(call),
+        )
+    )  # fmt: skip
 
 
 def _record(loader: _Loader, scope: Scope, node: ast.ClassDef) -> None:

@@ -6,11 +6,12 @@ import ast
 from dataclasses import dataclass, field
 
 from model.language.word_error import WordError
-from model.language.word_ir import FLAG, WORD, Primitive, RecordType, Routine, Where
+from model.language.word_ir import FLAG, WORD, Expectation, Primitive, RecordType, Routine, Where
 from model.language.words import HELPERS
 
 _VOCABULARY = {
-    "Word", "Flag", "Record", "NULL", "word_routine", "memory_primitive", "layout_word", *HELPERS,
+    "Word", "Flag", "Record", "NULL", "word_routine", "memory_primitive", "layout_word", "expect",
+    *HELPERS,
 }  # fmt: skip
 
 
@@ -27,6 +28,7 @@ class Scope:
     routines: dict[str, Routine] = field(default_factory=dict)
     layout_words: set[str] = field(default_factory=set)
     calls: dict[str, set[str]] = field(default_factory=dict)
+    expectations: list[Expectation] = field(default_factory=list)
 
     def where(self, node: ast.AST) -> Where:
         """Return the place of a syntax node; of a function, its `def` line."""

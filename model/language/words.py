@@ -15,7 +15,8 @@ The words are unsigned and wrap at 2**64, as in C:
 Flags are `True`, `False`, comparisons, and `and`, `or`, `not` over flags.  `and` and `or` decide
 from left to right, and an obligation on the right holds only where the right side is reached.
 
-This module is what a word file imports, and what its readers call: `load_words` and `run`.
+This module is what a word file imports.  `word_parser.load_words` reads one, `word_run.run` runs
+its routines, `engines.symbolic.word_terms` translates them for Z3.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "Word",
     "WordError",
     "bit_length",
+    "expect",
     "layout_word",
     "memory_primitive",
     "shift_right_signed",
@@ -79,6 +81,13 @@ def memory_primitive(*, requires: str | None = None, says: str = "") -> Callable
         return function
 
     return keep
+
+
+def expect(
+    *, property: str, where: str, verdict: str, because: str, reported: str = ""
+) -> None:
+    """State what a file expects of itself; `where` lists patterns of kinds, separated by spaces."""
+    del property, where, verdict, because, reported  # read from the syntax tree
 
 
 def layout_word(says: str) -> Word:

@@ -301,11 +301,11 @@ class Found:
         return build_trace(machine, self.prop, self.message, self.kind, self.firings)
 
 
-def walk(machine: Machine, prop: str, random: Random) -> Found | None:
+def walk(machine: Machine, prop: str, random: Random, limit: int = 200) -> Found | None:
     """A violation met on a random walk: rarely short, full of steps that play no part."""
     state = machine.initial
     firings: list[Firing] = []
-    while choices := list(enabled(machine, state)):
+    while (choices := list(enabled(machine, state))) and len(firings) < limit:
         goal = unmet_goal(machine, state, prop)
         if goal is not None and all(f.transition.environment for f in choices):
             return Found(prop, "rest", goal.message, tuple(firings))
@@ -318,7 +318,7 @@ def walk(machine: Machine, prop: str, random: Random) -> Found | None:
         if broken is not None:
             return Found(prop, "invariant", broken.message, tuple(firings))
     goal = unmet_goal(machine, state, prop)
-    return Found(prop, "rest", goal.message, tuple(firings)) if goal else None
+    return Found(prop, "rest", goal.message, tuple(firings)) if goal and not choices else None
 
 
 def shortest(machine: Machine, prop: str) -> Found:

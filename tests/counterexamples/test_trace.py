@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterexamples.explain import explain
 from counterexamples.names import names_of
+from counterexamples.render_terminal import render_text
 from counterexamples.replay import ReplayError, can_fire
 from counterexamples.trace import Change, Read, build_trace, fingerprint, lanes_of
 from model.language.interpreter import Firing, enabled, fire
-from model.language.machine import Machine, Type
+from model.language.machine import Const, Machine, Store, Type
 from tests.counterexamples.hand_built import locking_nmi, lockless_nmi, lost_update, shortest
 
 MACHINES = [locking_nmi(), lockless_nmi(), lost_update(2, 1)]
@@ -88,6 +90,37 @@ def test_a_trace_that_does_not_violate_is_refused(kind: str, prop: str, says: st
         firings = firings[:-2]
     with pytest.raises(ReplayError, match=says):
         build_trace(machine, prop, "message", kind, firings)  # type: ignore[arg-type]
+
+
+def test_what_engines_report_is_understood() -> None:
+    """Guards against an engine's kind of finding that no trace can be made of."""
+    machine = lockless_nmi()
+    found = shortest(machine, "no_lost_objects")
+    trace = build_trace(machine, found.prop, found.message, "goal", found.firings)
+    assert trace.kind == "rest"
+    trace = build_trace(machine, found.prop, found.message, "goal", found.firings[:-1])
+    assert trace.kind == "unreachable"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Store("counter", (), Const(7)),
+        Store("Task.scratch", (Const(5),), Const(0)),
+    ],
+    ids=["value", "index"],
+)
+def test_a_model_error_is_a_trace(fault: Store) -> None:
+    """Guards against a crash where the model leaves a range: that is a finding, too."""
+    machine = lost_update()
+    first = machine.transitions[0]
+    broken = replace(first, body=(*first.body, fault))
+    machine = replace(machine, transitions=(broken, *machine.transitions[1:]))
+    firing = next(enabled(machine, machine.initial))
+    trace = build_trace(machine, "model_error", "out of range", "model_error", (firing,))
+    assert trace.kind == "check"
+    assert "the model itself is wrong" in explain(machine, trace).paragraph
+    assert "model_error is violated" in render_text(trace)
 
 
 def test_a_goal_that_holds_at_the_end_is_refused() -> None:

@@ -232,3 +232,27 @@ def counters(cells: int, top: int, checked: int | None = None) -> Machine:
         "down", store("count", Param("i"), plus(at, -1)), guard=eq(at, top), params=(which,)
     )
     return b.build()
+
+
+def locked_counter(up: bool = False) -> Machine:
+    """Two processes that each add to two variables under one lock; `up` makes the lock none."""
+    b = Builder("locked_counter")
+    b.var("lock", number(0, 2))
+    b.var("count", number(0, 4), guard="lock")
+    b.var("twice", number(0, 8), guard="lock")
+    b.process("p", 2, 6)
+    b.local("p", "r", number(0, 4))
+    who = plus(ME, 1)
+    held = eq(load("lock"), who)
+    count_held = check("lock_discipline", held, "`count` is touched without holding `lock`")
+    twice_held = check("lock_discipline", held, "`twice` is touched without holding `lock`")
+    b.step("p", 1, 2, store("lock", who), guard=TRUE if up else eq(load("lock"), 0))
+    b.step("p", 2, 3, count_held, store("p.r", ME, load("count")))
+    b.step("p", 3, 4, count_held, store("count", plus(load("p.r", ME), 1)))
+    b.step("p", 4, 5, twice_held, store("twice", plus(load("twice"), 2)))
+    released = check("lock_discipline", held, "released by another")
+    b.step("p", 5, 0, released, store("p.r", ME, Const(0)), store("lock", Const(0)))
+    total = binary("==", load("twice"), binary("*", load("count"), 2))
+    b.goals.append(Goal("sum", both(total, eq(load("count"), 2)), "an addition is lost"))
+    b.properties.add("lock_discipline")
+    return b.build()

@@ -16,7 +16,7 @@ from model.kernel.addresses import (
     untag,
     virt_to_slab,
 )
-from model.language.words import NULL, Word, word_routine
+from model.language.words import NULL, Word, expect, word_routine
 
 
 @word_routine(models="mm/slab_common.c: kvmalloc_obj_start_addr")
@@ -31,3 +31,12 @@ def recover(head: Word) -> Word:
     index = obj_to_index(slab, head)  # K2c
     obj = fixup_red_left(slab, slab.address + slab.size * index)
     return head - (untag(head) - untag(obj))  # K3: the tag of `head` stays
+
+
+expect(
+    property="start_address",
+    where="*",
+    verdict="proved",
+    because="the range is asked first, KFENCE is asked for its object, and an offset computed on "
+    "untagged addresses is subtracted from the link",
+)

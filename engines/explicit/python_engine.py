@@ -1,0 +1,302 @@
+"""The same search without a compiler: generated Python, one dictionary of states."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from engines.explicit.python_text import GeneratedPython, generate_python
+from engines.explicit.search import (
+    FAULT,
+    Finding,
+    Limits,
+    Progress,
+    ProgressFunction,
+    RawGoal,
+    RawSearch,
+    Reason,
+)
+from engines.reductions.merging import Merging
+from engines.reductions.symmetry import Symmetry
+from model.language.interpreter import State
+from model.language.machine import Machine
+
+Packed = bytes | tuple[int, ...]
+
+_REST, _EXCUSED, _FIRST_GOAL = 1, 2, 2
+_CHECK_LIMITS_EVERY = 512
+_SECONDS_BETWEEN_REPORTS = 0.2
+# What a state costs besides its own bytes: an entry of the dictionary, one of the list, a parent.
+_BYTES_PER_ENTRY = 33 + 110 + 8 + 4
+
+
+def search(
+    machine: Machine,
+    merging: Merging,
+    symmetry: Symmetry | None,
+    limits: Limits,
+    progress: ProgressFunction | None,
+) -> RawSearch:
+    """Explores all states with generated Python."""
+    began = time.monotonic()
+    generated = generate_python(machine, merging)
+    running = _Search(machine, _Steps.load(machine, generated, symmetry), generated, limits)
+    compiled = time.monotonic()
+    reason = running.run(compiled, progress)
+    return running.result(reason, compiled - began, compiled)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The generated functions, and how states are stored."""
+
+    machine: Machine
+    successors: Callable[[Packed, list[Any]], list[Any]]
+    invariants: list[Callable[[Packed], int]]
+    goals: list[Callable[[Packed], int]]
+    idle: Callable[[Packed], bool]
+    fault: type[Exception]
+    fired: list[int]
+    canonical: Callable[[Packed], Packed]
+    freeze: Callable[[Any], Packed]
+
+    @staticmethod
+    def load(
+        machine: Machine, generated: GeneratedPython, symmetry: Symmetry | None
+    ) -> _Steps:
+        small = all(var.type.hi - var.type.lo < 256 for var in machine.variables)
+        freeze: Callable[[Any], Packed] = bytes if small else tuple
+        space: dict[str, Any] = {
+            "thaw": bytearray if small else list,
+            "freeze": freeze,
+            "fired": [0] * len(machine.transitions),
+        }
+        exec(compile(generated.source, f"<steps of {machine.name}>", "exec"), space)
+        return _Steps(
+            machine,
+            space["successors"],
+            space["invariants"],
+            space["goals"],
+            space["idle"],
+            space["Fault"],
+            space["fired"],
+            _canonical(symmetry, freeze),
+            freeze,
+        )
+
+    def pack(self, state: State) -> Packed:
+        """A state as it is stored."""
+        lows = (var.type.lo for var, _ in self.machine.cells)
+        return self.freeze([value - lo for value, lo in zip(state, lows, strict=True)])
+
+    def unpack(self, packed: Packed) -> State:
+        """And back."""
+        lows = (var.type.lo for var, _ in self.machine.cells)
+        return tuple(int(value) + lo for value, lo in zip(packed, lows, strict=True))
+
+
+def _canonical(
+    symmetry: Symmetry | None, freeze: Callable[[Any], Packed]
+) -> Callable[[Packed], Packed]:
+    if symmetry is None or not symmetry.records:
+        return lambda packed: packed
+    tables = [renaming.packed_moves() for renaming in symmetry.renamings[1:]]
+
+    def canonical(packed: Packed) -> Packed:
+        least: Packed = packed
+        for sources, renamed in tables:
+            other = [packed[at] for at in sources]
+            for at, names in renamed:
+                other[at] = names[other[at]]
+            candidate = freeze(other)
+            if candidate < least:  # type: ignore[operator]
+                least = candidate
+        return least
+
+    return canonical
+
+
+@dataclass
+class _Search:
+    machine: Machine
+    steps: _Steps
+    generated: GeneratedPython
+    limits: Limits
+    states: list[Packed] = field(default_factory=list)
+    numbers: dict[Packed, int] = field(default_factory=dict)
+    parents: array[int] = field(default_factory=lambda: array("L"))
+    levels: list[int] = field(default_factory=list)
+    next: int = 0
+    transitions: int = 0
+    rests: int = 0
+    stuck: int = 0
+    first_stuck: int | None = None
+    failed: dict[int, tuple[int, int]] = field(default_factory=dict)
+    broken: dict[int, int] = field(default_factory=dict)
+    fault: tuple[int, int | None] | None = None
+    flags: array[int] = field(default_factory=lambda: array("L"))
+    edges: array[int] = field(default_factory=lambda: array("L"))
+    first_edge: array[int] = field(default_factory=lambda: array("Q", [0]))
+
+    def run(self, began: float, progress: ProgressFunction | None) -> Reason:
+        self._add(self.steps.canonical(self.steps.pack(self.machine.initial)), 0)
+        reported = began
+        try:
+            while self.next < len(self.states):
+                self.levels.append(len(self.states) - self.next)
+                level_end = len(self.states)
+                while self.next < level_end:
+                    if self.next % _CHECK_LIMITS_EVERY == 0:
+                        now = time.monotonic()
+                        if self.limits.seconds is not None and now - began >= self.limits.seconds:
+                            return "time"
+                        if self.memory() > self.limits.memory:
+                            return "memory"
+                        if progress and now - reported > _SECONDS_BETWEEN_REPORTS:
+                            reported = now
+                            progress(self._progress(now - began))
+                    self._expand(self.next)
+                    self.next += 1
+        except KeyboardInterrupt:
+            # The state that was being expanded counts as not expanded.
+            self.edges = self.edges[: self.first_edge[-1]]
+            del self.flags[self.next :]
+            del self.first_edge[self.next + 1 :]
+            return "interrupted"
+        return "complete"
+
+    def memory(self) -> int:
+        """An estimate: CPython does not say."""
+        return len(self.states) * (len(self.machine.cells) + _BYTES_PER_ENTRY) + 8 * len(self.edges)
+
+    def _progress(self, seconds: float) -> Progress:
+        return Progress(
+            len(self.states),
+            len(self.states) - self.next,
+            max(len(self.levels) - 1, 0),
+            self.transitions,
+            self.memory(),
+            seconds,
+        )
+
+    def _add(self, packed: Packed, parent: int) -> int:
+        number = self.numbers.setdefault(packed, len(self.states))
+        if number == len(self.states):
+            self.states.append(packed)
+            self.parents.append(parent)
+        return number
+
+    def _expand(self, number: int) -> None:
+        packed = self.states[number]
+        flags = self._expand_good(packed, number)
+        if self.machine.goals:
+            self.flags.append(flags)
+            self.first_edge.append(len(self.edges))
+
+    def _expand_good(self, packed: Packed, number: int) -> int:
+        """Stores the successors; returns the state's flags."""
+        steps, flags, found = self.steps, 0, []
+        try:
+            wrong = [at for at, holds in enumerate(steps.invariants) if not holds(packed)]
+            for at, goal in enumerate(steps.goals):
+                flags |= bool(goal(packed)) << (_FIRST_GOAL + at)
+            for at in wrong:
+                self.broken.setdefault(at, number)
+            if wrong:
+                return flags | _EXCUSED
+            found = steps.successors(packed, [])
+        except steps.fault:
+            self.fault = self.fault or (number, None)
+            return flags | _EXCUSED
+        system_enabled = False
+        self.transitions += len(found)
+        for code, transition, system, successor in found:
+            steps.fired[transition] += 1
+            system_enabled |= bool(system)
+            if code:
+                flags |= _EXCUSED if system else 0
+                if code > 0:
+                    self.failed.setdefault(code - 1, (number, transition))
+                else:
+                    self.fault = self.fault or (number, transition)
+                continue
+            to = self._add(steps.canonical(successor), number)
+            if system and self.machine.goals and to != number:
+                self.edges.append(to)
+        if not system_enabled:
+            flags |= _REST
+            self.rests += 1
+            if not steps.idle(packed):
+                self.stuck += 1
+                self.first_stuck = number if self.first_stuck is None else self.first_stuck
+        return flags
+
+    # -- results --
+
+    def result(self, reason: Reason, compile_seconds: float, began: float) -> RawSearch:
+        goals = tuple(self._goal(at) for at in range(len(self.machine.goals)))
+        return RawSearch(
+            reason=reason,
+            states=len(self.states),
+            transitions=self.transitions,
+            levels=tuple(self.levels),
+            fired=tuple(self.steps.fired),
+            rest_states=self.rests,
+            stuck_states=self.stuck,
+            stuck=self._path(self.first_stuck),
+            findings=tuple(self._findings()),
+            goals=goals,
+            seconds=time.monotonic() - began,
+            compile_seconds=compile_seconds,
+            memory=self.memory(),
+            bits=sum(var.type.bits * var.size for var in self.machine.variables),
+        )
+
+    def _findings(self) -> Iterator[Finding]:
+        for code, (number, transition) in self.failed.items():
+            check = self.generated.checks[code]
+            yield Finding(check.prop, check, transition, self._path(number))
+        for at, number in self.broken.items():
+            invariant = self.machine.invariants[at]
+            yield Finding(invariant.prop, invariant, None, self._path(number))
+        if self.fault is not None:
+            yield Finding(FAULT, None, self.fault[1], self._path(self.fault[0]))
+
+    def _path(self, number: int | None) -> tuple[State, ...]:
+        if number is None:
+            return ()
+        numbers = [number]
+        while numbers[-1]:
+            numbers.append(self.parents[numbers[-1]])
+        return tuple(self.steps.unpack(self.states[at]) for at in reversed(numbers))
+
+    def _goal(self, at: int) -> RawGoal:
+        reached = 1 << (_FIRST_GOAL + at)
+        expanded = len(self.flags)
+        good = bytearray(bool(flags & (reached | _EXCUSED)) for flags in self.flags)
+        # What was never expanded counts as good: nothing is known against it.
+        good += b"\1" * (len(self.states) - expanded)
+        order = range(expanded - 1, -1, -1)
+        changed = True
+        while changed:
+            changed = False
+            for number in order:
+                targets = self.edges[self.first_edge[number] : self.first_edge[number + 1]]
+                if not good[number] and any(good[to] for to in targets):
+                    good[number] = changed = True
+            order = order[::-1]
+        failing = [
+            number
+            for number, flags in enumerate(self.flags)
+            if flags & _REST and not flags & (reached | _EXCUSED)
+        ]
+        first = good.find(0)
+        return RawGoal(
+            len(failing),
+            self._path(failing[0] if failing else None),
+            good.count(0),
+            self._path(None if first < 0 else first),
+        )

@@ -1,0 +1,294 @@
+"""Generates the successor function of a machine as Python source.
+
+A state is `bytes` with one byte per cell (value - lo), or a tuple where some type has more than 256
+values. The same steps as in C, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engines.explicit.ranges import Scope, body_scope, guard_scope, process_scope
+from engines.reductions.merging import MOST_MERGED, Merging
+from model.language.machine import (
+    Age,
+    Binary,
+    Check,
+    Const,
+    Expr,
+    If,
+    InSet,
+    Ite,
+    Load,
+    Machine,
+    Op,
+    Param,
+    Process,
+    Set,
+    Store,
+    Temp,
+    Transition,
+    Unary,
+)
+
+PROLOGUE = """\
+class Fault(Exception):
+    pass
+
+def at(i, n):
+    if 0 <= i < n:
+        return i
+    raise Fault
+
+def fits(v, lo, hi):
+    if lo <= v <= hi:
+        return v
+    raise Fault
+"""
+
+
+@dataclass(frozen=True)
+class GeneratedPython:
+    """Source text, and the checks in the order of the numbers that the bodies return."""
+
+    source: str
+    checks: tuple[Check, ...]
+
+
+def generate_python(machine: Machine, merging: Merging) -> GeneratedPython:
+    """Python that defines `successors`, `broken`, `reached` and `idle`."""
+    writer = _Writer(machine, merging)
+    lines = [PROLOGUE]
+    for number in range(len(machine.transitions)):
+        lines += writer.body(number)
+    for proc in machine.processes:
+        lines += writer.run_ahead(proc)
+    for number in range(len(machine.transitions)):
+        lines += writer.firing(number)
+    lines += writer.dispatch()
+    lines += writer.predicates()
+    sets = [f"{name} = frozenset({sorted(members)})" for members, name in writer.sets.items()]
+    return GeneratedPython("\n".join([*sets, *lines]) + "\n", tuple(writer.checks))
+
+
+class _Writer:
+    """Prints functions and collects the checks and sets they use."""
+
+    def __init__(self, machine: Machine, merging: Merging) -> None:
+        self.machine = machine
+        self.merging = merging
+        self.checks: list[Check] = []
+        self.sets: dict[frozenset[int], str] = {}
+        self.names: dict[tuple[str, str], str] = {}
+
+    # -- expressions --
+
+    def expr(self, expr: Expr, scope: Scope, state: str) -> str:
+        """Python for a value; truth values may be bool, which counts as 0 and 1."""
+        match expr:
+            case Const(value):
+                return f"({value})" if value < 0 else str(value)
+            case Param("self"):
+                return "me"
+            case Param(name):
+                return self.name("p", name)
+            case Temp(name):
+                return self.name("t", name)
+            case Load(var, index):
+                lo = self.machine.variable[var].type.lo
+                cell = f"{state}[{self.cell(var, index, scope, state)}]"
+                return f"({cell} + {lo})" if lo else cell
+            case Unary("not", value):
+                return f"(not {self.expr(value, scope, state)})"
+            case Unary(_, value):
+                return f"(-{self.expr(value, scope, state)})"
+            case Ite(cond, then, other):
+                test, yes, no = (self.expr(e, scope, state) for e in (cond, then, other))
+                return f"({yes} if {test} else {no})"
+            case InSet(value, members):
+                name = self.sets.setdefault(members, f"S{len(self.sets)}")
+                return f"({self.expr(value, scope, state)} in {name})"
+            case Binary("and" | "or" as op, left, right):
+                return f"({self.truth(left, scope, state)} {op} {self.truth(right, scope, state)})"
+            case Binary(op, left, right):
+                return f"({self.expr(left, scope, state)} {op} {self.expr(right, scope, state)})"
+
+    def truth(self, expr: Expr, scope: Scope, state: str) -> str:
+        """An operand of `and` or `or`, which Python would hand on as it is."""
+        text = self.expr(expr, scope, state)
+        return text if scope.is_truth(expr) else f"({text} != 0)"
+
+    def cell(self, var: str, index: tuple[Expr, ...], scope: Scope, state: str) -> str:
+        """The position of a cell in the state."""
+        variable, constant = self.machine.variable[var], self.machine.offset[var]
+        terms, stride = [], variable.size
+        for dim, expr in zip(variable.dims, index, strict=True):
+            stride //= dim.size
+            if isinstance(expr, Const) and 0 <= expr.value < dim.size:
+                constant += expr.value * stride
+                continue
+            text = self.expr(expr, scope, state)
+            if not scope.fits(expr, 0, dim.size - 1):
+                text = f"at({text}, {dim.size})"
+            terms.append(text if stride == 1 else f"{stride} * {text}")
+        if constant or not terms:
+            terms.append(str(constant))
+        return " + ".join(terms)
+
+    def name(self, space: str, name: str) -> str:
+        """A Python identifier."""
+        return self.names.setdefault((space, name), f"{space}{len(self.names)}")
+
+    # -- bodies --
+
+    def body(self, number: int) -> Iterator[str]:
+        """`do_<n>`: changes a state in the making; returns 0 or 1 + the number of a check."""
+        tr = self.machine.transitions[number]
+        yield f"\ndef do_{number}({', '.join(['n', *self._params(tr)])}):"
+        yield from self._ops(tr.body, body_scope(self.machine, tr), "    ")
+        yield "    return 0"
+
+    def _ops(self, ops: tuple[Op, ...], scope: Scope, tabs: str) -> Iterator[str]:
+        for op in ops:
+            match op:
+                case Set(name, value):
+                    yield f"{tabs}{self.name('t', name)} = {self.expr(value, scope, 'n')}"
+                case Store(var, index, value):
+                    yield f"{tabs}n[{self.cell(var, index, scope, 'n')}] = " + self._stored(
+                        var, value, scope
+                    )
+                case If(cond, then, other):
+                    yield f"{tabs}if {self.expr(cond, scope, 'n')}:"
+                    yield from self._ops(then, scope, tabs + "    ")
+                    yield f"{tabs}    pass"
+                    if other:
+                        yield f"{tabs}else:"
+                        yield from self._ops(other, scope, tabs + "    ")
+                case Check():
+                    self.checks.append(op)
+                    yield f"{tabs}if not {self.expr(op.cond, scope, 'n')}:"
+                    yield f"{tabs}    return {len(self.checks)}"
+                case Age(variables):
+                    for name in variables:
+                        yield from self._age(name, tabs)
+
+    def _stored(self, var: str, value: Expr, scope: Scope) -> str:
+        kind = self.machine.variable[var].type
+        text = self.expr(value, scope, "n")
+        if not scope.fits(value, kind.lo, kind.hi):
+            text = f"fits({text}, {kind.lo}, {kind.hi})"
+        return f"{text} - {kind.lo}" if kind.lo else text
+
+    def _age(self, name: str, tabs: str) -> Iterator[str]:
+        var, first = self.machine.variable[name], self.machine.offset[name]
+        yield f"{tabs}for i in range({first}, {first + var.size}):"
+        yield f"{tabs}    if n[i] > {-var.type.lo}:"
+        yield f"{tabs}        n[i] -= 1"
+
+    # -- firing --
+
+    def _params(self, tr: Transition) -> list[str]:
+        own = [] if tr.process is None else ["me"]
+        return own + [self.name("p", param.name) for param in tr.params]
+
+    def firing(self, number: int) -> Iterator[str]:
+        """`fire_<n>`: every firing of a transition that its guard admits."""
+        tr = self.machine.transitions[number]
+        me = "" if tr.process is None else ", me"
+        yield f"\ndef fire_{number}(s{me}, out):"
+        tabs = "    "
+        for param in tr.params:
+            yield f"{tabs}for {self.name('p', param.name)} in range({param.lo}, {param.hi + 1}):"
+            tabs += "    "
+        if tr.guard != Const(1):
+            yield f"{tabs}if {self.expr(tr.guard, guard_scope(self.machine, tr), 's')}:"
+            tabs += "    "
+        system = int(not tr.environment)
+        yield f"{tabs}n = thaw(s)"
+        yield f"{tabs}try:"
+        yield f"{tabs}    code = do_{number}({', '.join(['n', *self._params(tr)])})"
+        yield f"{tabs}except Fault:"
+        yield f"{tabs}    code = -1"
+        if tr.process is not None and self._merges(self.machine.process[tr.process]):
+            yield f"{tabs}if not code:"
+            yield f"{tabs}    n = {self.name('ahead', tr.process)}(n, me)"
+        yield f"{tabs}out.append((code, {number}, {system}, freeze(n)))"
+
+    def _merges(self, proc: Process) -> bool:
+        return any(self.machine.transitions[at].process == proc.name for at in self.merging.steps)
+
+    def run_ahead(self, proc: Process) -> Iterator[str]:
+        """Executes the mergeable steps that follow; stops before one that goes wrong."""
+        if not self._merges(proc):
+            return
+        scope = process_scope(self.machine, proc)
+        pc = self.expr(Load(proc.pc_var, (Param("self"),)), scope, "n")
+        yield f"\n{self.name('table', proc.name)} = {{"
+        for at, condition in self.merging.steps.items():
+            tr = self.machine.transitions[at]
+            if tr.process == proc.name:
+                test = self.expr(condition, scope, "n")
+                yield f"    {tr.pc}: ({at}, lambda n, me: {test}, do_{at}),"
+        yield "}"
+        yield f"\ndef {self.name('ahead', proc.name)}(n, me):"
+        yield f"    for _ in range({MOST_MERGED}):"
+        yield f"        step = {self.name('table', proc.name)}.get({pc})"
+        yield "        if step is None:"
+        yield "            break"
+        yield "        try:"
+        yield f"            if not {self.expr(proc.may_run, scope, 'n')} or not step[1](n, me):"
+        yield "                break"
+        yield "            after = n.copy()"
+        yield "            if step[2](after, me):"
+        yield "                break"
+        yield "        except Fault:"
+        yield "            break"
+        yield "        fired[step[0]] += 1"
+        yield "        n = after"
+        yield "    return n"
+
+    # -- dispatch --
+
+    def dispatch(self) -> Iterator[str]:
+        """`successors(s, out)`."""
+        for proc in self.machine.processes:
+            yield f"\n{self.name('steps', proc.name)} = {{"
+            for (owner, pc), steps in self.machine.steps_at.items():
+                if owner == proc.name and pc:
+                    listed = ", ".join(f"fire_{self._number(tr)}" for tr in steps)
+                    yield f"    {pc}: ({listed},),"
+            yield "}"
+        yield "\ndef successors(s, out):"
+        for proc in self.machine.processes:
+            first = self.machine.offset[proc.pc_var]
+            scope = process_scope(self.machine, proc)
+            yield f"    for me in range({proc.instances}):"
+            yield f"        pc = s[{first} + me]"
+            yield f"        if pc and {self.expr(proc.may_run, scope, 's')}:"
+            yield f"            for fire in {self.name('steps', proc.name)}.get(pc, ()):"
+            yield "                fire(s, me, out)"
+        for tr in self.machine.actions:
+            yield f"    fire_{self._number(tr)}(s, out)"
+        yield "    return out"
+
+    def _number(self, tr: Transition) -> int:
+        return next(at for at, one in enumerate(self.machine.transitions) if one is tr)
+
+    def predicates(self) -> Iterator[str]:
+        """Invariants and goals as lists of functions, and `idle`."""
+        scope = Scope(self.machine)
+        yield "\ninvariants = ["
+        for invariant in self.machine.invariants:
+            yield f"    lambda s: {self.expr(invariant.expr, scope, 's')},"
+        yield "]\ngoals = ["
+        for goal in self.machine.goals:
+            yield f"    lambda s: {self.expr(goal.expr, scope, 's')},"
+        yield "]"
+        pcs = [
+            f"s[{self.machine.offset[proc.pc_var] + me}]"
+            for proc in self.machine.processes
+            for me in range(proc.instances)
+        ]
+        yield "\ndef idle(s):"
+        yield f"    return not ({' or '.join(pcs) or '0'})"
