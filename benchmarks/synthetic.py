@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 from engines.explicit.explore import Options, explore
 from model.language.machine import (
-    BOOL,
     Binary,
     BinaryOp,
     Const,
     Dimension,
     Expr,
+    Ite,
     Load,
     Machine,
     Op,
@@ -78,9 +78,7 @@ def synthetic(bits: int, seed: int = 1) -> Machine:
         guard = Binary("and", Binary(">", Load("budget", ()), Const(0)), idle)
         which = Parameter("c", 0, CPUS - 1, Type("range", 0, CPUS - 1))
         transitions.append(_transition(transitions, None, 0, (which,), guard, start))
-    return Machine(
-        f"synthetic-{bits}", {}, (*shared, *own), tuple(processes), tuple(transitions)
-    )
+    return Machine(f"synthetic-{bits}", {}, (*shared, *own), tuple(processes), tuple(transitions))
 
 
 _ME = Param("self")
@@ -135,8 +133,6 @@ def _body(proc: Process, pc: int, rng: random.Random) -> tuple[Op, ...]:
         case _:
             up = Binary("+", Load("count", (_ME,)), Const(1))
             full = _equal(Load("count", (_ME,)), Const(3))
-            from model.language.machine import Ite
-
             return (_store("count", _ME, Ite(full, Const(0), up)),)
 
 
@@ -146,7 +142,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--bits", type=int, nargs="+", default=[64, 128, 320])
     args = parser.parse_args()
-    print(f"{'bits':>5} {'engine':<8} {'states':>12} {'states/s':>12} {'B/state':>8} {'compile':>8}")
+    print(
+        f"{'bits':>5} {'engine':<8} {'states':>12} {'states/s':>12} {'B/state':>8} {'compile':>8}"
+    )
     for bits in args.bits:
         for engine in ("c", "python"):
             options = Options(engine=engine, seconds=args.seconds)

@@ -23,24 +23,11 @@ from counterexamples.influence import deciding_cells
 from counterexamples.lanes import SYSTEM, context_name
 from counterexamples.match import rematch
 from counterexamples.names import Names, names_of
-from counterexamples.replay import Execution, confirm, unmet_goal
-from counterexamples.trace import Trace
+from counterexamples.replay import FAULT, Execution, confirm, unmet_goal
+from counterexamples.trace import Trace, step_text
 from model.language.machine import Invariant, Machine
 from model.language.source import Provenance
 
-_MEANING = {
-    "no_double_free": "an object is freed or queued twice",
-    "no_lost_objects": "an object that was given to a free call is never freed",
-    "start_address": "kvfree is given an address that the allocator never returned",
-    "self_deadlock": "the context waits for something that cannot be released until it returns",
-    "forbidden_call": "something is called that this context does not allow",
-    "handler_ends": "a handler never returns",
-    "grace_period": "memory is freed while a reader may still use it",
-    "barrier": "the barrier returns before an object that it had to wait for is freed",
-    "list_integrity": "a list is damaged",
-    "model_error": "the model itself is wrong here, not the design",
-    "lock_discipline": "what a lock protects is touched without it",
-}
 _MOST_FACTS = 3
 
 
@@ -73,7 +60,7 @@ class _Story:
         return self.trace.steps[number - 1].lane
 
     def text(self, number: int) -> str:
-        return _quote(self.trace.steps[number - 1].statement)
+        return f"`{step_text(self.trace.steps[number - 1])}`"
 
     def value(self, cell: int, value: int) -> str:
         return self.names.value(self.names.machine.cells[cell][0].type, value)
@@ -90,16 +77,15 @@ def explain(machine: Machine, trace: Trace, *, limit: int = NODES) -> Explanatio
     lost: FirstWrong | None = None
     turning_point = len(execution.firings)
     if trace.kind in ("rest", "unreachable"):
-        lost = first_wrong(
-            execution, trace.property, arrivals=trace.kind == "unreachable", limit=limit
-        )
+        lost = first_wrong(execution, trace.property, limit=limit)
         turning_point = lost.step or turning_point
         facts += [*_beliefs(story, turning_point), *_last_pointers(story)]
         facts += _turning(story, lost)
     else:
         facts += [*_beliefs(story, turning_point), *_deciding(story)]
-    meaning = _MEANING.get(trace.property, "the property is violated")
-    closing = f"Hence {meaning}. {trace.property}: {trace.message}."
+    closing = f"Hence {trace.property} is violated: {trace.message}."
+    if trace.property == FAULT:
+        closing = f"The model itself is wrong here, not the design: {trace.message}."
     texts = tuple(fact.text for fact in facts)
     return Explanation(
         texts,
@@ -190,7 +176,8 @@ def _deciding(story: _Story) -> list[_Fact]:
         until = number - 1
     dated = []
     for cell in dict.fromkeys(cells):
-        if execution.machine.cells[cell][0].role != "shared":
+        var = execution.machine.cells[cell][0]
+        if var.role != "shared" or var.name in story.names.bookkeeping:
             continue
         dated.append((last_change(execution, cell, until) or 0, cell))
     here = story.who(number) if number else SYSTEM
@@ -212,7 +199,7 @@ def _since(story: _Story, cell: int, step: int) -> _Fact:
 
 
 def _last_pointers(story: _Story) -> list[_Fact]:
-    """For instances that the unmet goal is about: the step after which nothing points to them."""
+    """For instances that the unmet goal is about: what still points to them, or last did."""
     execution, machine = story.execution, story.names.machine
     goal = unmet_goal(machine, execution.last, story.trace.property)
     if goal is None:
@@ -222,28 +209,40 @@ def _last_pointers(story: _Story) -> list[_Fact]:
         var, index = machine.cells[cell]
         if var.dims and var.dims[0].kind == "record":
             instances[(var.dims[0].name, index[0] + 1)] = None
-    facts = []
-    for record, reference in instances:
-        pointers = [
-            at
-            for at, (var, _) in enumerate(machine.cells)
-            if var.type.kind == "ref" and var.type.name == record and not var.ghost
-        ]
-        if any(execution.last[at] == reference for at in pointers):
-            continue
-        for number in range(len(execution.firings), 0, -1):
-            before = execution.states[number - 1]
-            if any(before[at] == reference for at in pointers):
-                name = story.names.reference(record, reference)
-                facts.append(
-                    _Fact(
-                        f"Since step {number} ({story.who(number)}, {story.text(number)}) "
-                        f"nothing points to {name} any more.",
-                        (number,),
-                    )
-                )
-                break
+    facts = [
+        fact
+        for record, reference in instances
+        if (fact := _last_pointer(story, record, reference)) is not None
+    ]
     return facts[:_MOST_FACTS]
+
+
+def _last_pointer(story: _Story, record: str, reference: int) -> _Fact | None:
+    execution, machine = story.execution, story.names.machine
+    name = story.names.reference(record, reference)
+    pointers = [
+        at
+        for at, (var, index) in enumerate(machine.cells)
+        if (var.type.kind, var.type.name, var.ghost) == ("ref", record, False)
+        and not (var.dims and (var.dims[0].name, index[0] + 1) == (record, reference))
+    ]
+    for at in pointers:
+        if execution.last[at] == reference:
+            since = last_change(execution, at, len(execution.firings)) or 0
+            return _Fact(
+                f"At the end {name} is still in {story.names.cell(at)}, since step {since}, and "
+                "nothing takes it from there.",
+                (since,),
+            )
+    for number in range(len(execution.firings), 0, -1):
+        before = execution.states[number - 1]
+        if any(before[at] == reference for at in pointers):
+            return _Fact(
+                f"Since step {number} ({story.who(number)}, {story.text(number)}) "
+                f"nothing points to {name} any more.",
+                (number,),
+            )
+    return None
 
 
 def _turning(story: _Story, lost: FirstWrong) -> list[_Fact]:
@@ -261,7 +260,8 @@ def _turning(story: _Story, lost: FirstWrong) -> list[_Fact]:
         until = f"Up to step {lost.step - 1}" if lost.step > 1 else "At the start"
         return [
             _Fact(
-                f"{until} a good ending could still be reached; {step} is where it was lost.",
+                f"{until} a good ending could still be reached; "
+                f"once {step} has happened, none can.",
                 (lost.step,),
             )
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from counterexamples.replay import Execution, at_rest, unmet_goal
+from counterexamples.replay import Execution, unmet_goal
 from model.language.interpreter import State, broken_invariant, enabled, fire
 from model.language.machine import Machine
 
@@ -29,16 +29,12 @@ class FirstWrong:
     explored: int
 
 
-def first_wrong(
-    execution: Execution, prop: str, *, arrivals: bool, limit: int = NODES
-) -> FirstWrong:
-    """Find the step that lost the good ending of a property.
+def first_wrong(execution: Execution, prop: str, *, limit: int = NODES) -> FirstWrong:
+    """Find the step that lost the good ending: a state in which the property's goals hold.
 
-    The good ending is a state of rest in which the property's goals hold. `arrivals`: whether the
-    environment may help to get there. After a trace that ends at rest it may not: the question is
-    what the system does by itself.
+    The environment may not help to get there: the question is what the system does by itself.
     """
-    search = _Search(execution.machine, prop, arrivals, limit)
+    search = _Search(execution.machine, prop, limit)
     lost_after: int | None = None
     for at in range(len(execution.states) - 1, -1, -1):
         reached = search.from_state(execution.states[at])
@@ -54,7 +50,6 @@ def first_wrong(
 class _Search:
     machine: Machine
     prop: str
-    arrivals: bool
     limit: int
     dead: set[State] = field(default_factory=set)
     explored: int = 0
@@ -70,10 +65,10 @@ class _Search:
             self.explored += 1
             if self.explored > self.limit:
                 return None
-            if self._good(state):
+            if unmet_goal(self.machine, state, self.prop) is None:
                 return True
             for firing in enabled(self.machine, state):
-                if firing.transition.environment and not self.arrivals:
+                if firing.transition.environment:
                     continue
                 successor = fire(self.machine, state, firing)
                 if successor.violated is not None or successor.state in seen:
@@ -83,8 +78,3 @@ class _Search:
                     stack.append(successor.state)
         self.dead |= seen
         return False
-
-    def _good(self, state: State) -> bool:
-        return unmet_goal(self.machine, state, self.prop) is None and (
-            self.arrivals or at_rest(self.machine, state)
-        )

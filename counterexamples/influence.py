@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from counterexamples.replay import advance, is_fault
 from counterexamples.syntax import stores, variables_read
-from model.language.interpreter import Firing, State, evaluate, fire
+from model.language.interpreter import Firing, State, evaluate
 from model.language.machine import Expr, Machine, Type
 
 
@@ -24,15 +25,14 @@ def influences(machine: Machine, state: State, firing: Firing) -> dict[int, froz
 
     A check that would pass instead of fail (or the reverse) counts as the outcome `-1`.
     """
-    actual = fire(machine, state, firing)
+    actual = advance(machine, state, firing)
     found: dict[int, frozenset[int]] = {}
     for at in _cells_of(machine, variables_read(firing.transition)):
         decided: set[int] = set()
         for value in _other_values(machine, state, at):
-            try:
-                changed = fire(machine, with_cell(state, at, value), firing)
-            except IndexError:  # a reference that is NULL there: it does matter, but not to a value
-                continue
+            changed = advance(machine, with_cell(state, at, value), firing)
+            if is_fault(changed) and not is_fault(actual):
+                continue  # a reference must not be NULL there: that decides nothing
             if changed.violated != actual.violated:
                 decided.add(-1)
                 continue
@@ -49,19 +49,15 @@ def influences(machine: Machine, state: State, firing: Firing) -> dict[int, froz
 
 def written(machine: Machine, state: State, firing: Firing) -> tuple[int, ...]:
     """The cells that a step writes, also where it writes the value that is there already."""
-    after = fire(machine, state, firing).state
+    after = advance(machine, state, firing).state
     found = []
     for at in _cells_of(machine, frozenset(s.var for s in stores(firing.transition.body))):
         if after[at] != state[at]:
             found.append(at)
             continue
         for value in _other_values(machine, state, at):
-            try:
-                elsewhere = fire(machine, with_cell(state, at, value), firing).state
-            except IndexError:
-                continue
             # A step that would go another way with this value there says nothing about this one.
-            if elsewhere == after:
+            if advance(machine, with_cell(state, at, value), firing).state == after:
                 found.append(at)
                 break
     return tuple(found)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from counterexamples.replay import ReplayError, can_fire, confirm, why_not
+from counterexamples.replay import ReplayError, advance, can_fire, confirm, why_not
 from counterexamples.trace import Trace, TraceStep, trace_of
-from model.language.interpreter import Firing, State, fire
+from model.language.interpreter import Firing, State
 from model.language.machine import Machine, Transition
 from model.language.source import Provenance
 
@@ -25,7 +25,7 @@ def rematch(trace: Trace, machine: Machine) -> tuple[Firing, ...]:
     for step in trace.steps:
         firing = _find(step, machine, state)
         firings.append(firing)
-        successor = fire(machine, state, firing)
+        successor = advance(machine, state, firing)
         state = successor.state
         if successor.violated is not None and step.number < len(trace.steps):
             raise ReplayError(

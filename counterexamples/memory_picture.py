@@ -78,10 +78,9 @@ def _facts(witness: Witness) -> list[tuple[str, str]]:
         verdict = f"start {off:+d}: the start of another object"
     else:
         verdict = f"start {off:+d}"
+    note = tag or f"what the allocator returned; {placed.requested} bytes"
     return [
-        row("start", witness.start, f"what the allocator returned; {placed.requested} bytes", "green")
-        if not tag
-        else row("start", witness.start, tag, "green"),
+        row("start", witness.start, note, "green"),
         row("head", witness.head, f"start +{placed.offset}: the link inside the object", "cyan"),
         row("recovered", witness.recovered, verdict, "red"),
     ]
@@ -99,8 +98,8 @@ def _slots(witness: Witness, *, kfence: bool) -> list[tuple[str, str]]:
     if kfence:
         first, last = placed.area, placed.area + placed.bytes
         title = (
-            f"KFENCE page {_hex(placed.area)}, typed as a slab with 1 object; cache stride "
-            f"{placed.size}, align {placed.align}, red_left_pad {placed.pad}"
+            f"KFENCE page {_hex(placed.area)}, a slab of 1 object; cache: "
+            f"stride {placed.size}, align {placed.align}, red_left_pad {placed.pad}"
         )
         edges = {first: "|", last: "|"}
     else:
@@ -112,9 +111,8 @@ def _slots(witness: Witness, *, kfence: bool) -> list[tuple[str, str]]:
             f"red_left_pad {placed.pad}; slots {low}..{high - 1}:"
         )
         edges = {placed.area + i * placed.size: "|" for i in range(low, high + 1)}
-    if any(not first <= address <= last for address in plain.values()):
-        # Outside the part drawn: the addresses above must do.
-        title += " (recovered lies elsewhere)"
+    if not first <= plain["recovered"] <= last:
+        title += " (recovered: elsewhere)"  # the address above must do
     scale = _Scale(first, last)
     bar = [" "] * (WIDTH + 1)
     if not kfence:
@@ -122,9 +120,9 @@ def _slots(witness: Witness, *, kfence: bool) -> list[tuple[str, str]]:
             slot = placed.area + i * placed.size
             scale.fill(bar, slot, slot + placed.pad, "r")
             scale.fill(bar, slot + placed.pad, slot + placed.pad + placed.requested, ".")
-    scale.fill(bar, plain["start"], plain["start"] + placed.requested, "#")
     for edge, sign in edges.items():
         bar[scale.column(edge)] = sign
+    scale.fill(bar, plain["start"], plain["start"] + placed.requested, "#")
     legend = "# the object   . other slots' objects   r left red zone" if not kfence else (
         "# the object, the rest of the page is KFENCE's canary"
     )  # fmt: skip
@@ -148,8 +146,9 @@ class _Scale:
 
     def fill(self, bar: list[str], start: int, end: int, sign: str) -> None:
         if end > start:
-            for column in range(self.column(start), max(self.column(end), self.column(start) + 1)):
-                if 0 <= column <= WIDTH:
+            # At least two columns, of which an edge may take one.
+            for column in range(self.column(start), max(self.column(end), self.column(start) + 2)):
+                if 0 <= column <= WIDTH and bar[column] != "|":
                     bar[column] = sign
 
     def mark(self, mark: _Mark) -> tuple[str, str]:

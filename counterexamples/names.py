@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from counterexamples.lanes import CPU_RECORD, Context, context_name, cpu_field
-from counterexamples.syntax import bookkeeping, indexed_accesses, stores
-from model.language.machine import Binary, Const, Expr, Load, Machine, Param, Transition, Type
+from counterexamples.syntax import bookkeeping, indexed_accesses, sets, stores
+from model.language.machine import Binary, Const, Expr, Load, Machine, Param, Temp, Transition, Type
 
 Place = tuple[str, int, str, int | None]
 """Owner record, its instance (0-based), the field, and the element where the field is an array."""
@@ -128,10 +128,13 @@ def _per_cpu(machine: Machine) -> Iterator[str]:
             dims = machine.variable[name].dims
             if dims and dims[0].kind == "record" and _is_cpu(machine, transition, index[0]):
                 yield dims[0].name
+        values = {s.name: s.value for s in sets(transition.body)}
         for store in stores(transition.body):
             kind = machine.variable[store.var].type
-            found = Binary("-", store.value, Const(1))
-            if kind.kind == "ref" and _is_cpu(machine, transition, found):
+            value = store.value
+            while isinstance(value, Temp) and value.name in values:
+                value = values.pop(value.name)
+            if kind.kind == "ref" and _is_cpu(machine, transition, Binary("-", value, Const(1))):
                 yield kind.name
 
 

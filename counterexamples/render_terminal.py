@@ -26,6 +26,7 @@ _WIDEST_GAP = 18
 _LONGEST_NAME = 20
 _LONGEST_PLACE = 28
 _SHORTEST_TEXT = 20
+_LONGEST_TAIL = 8
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan")
 _FAILS, _KEY = "✗", "•"
 
@@ -98,16 +99,30 @@ def _lines(
 ) -> Iterator[_Line]:
     width = max(width, _NARROWEST)
     rows = rows_of(trace, explanation, full=full)
-    plan = _plan(lanes_of(trace), rows, width)
+    shown = len(rows) if full else _tail(trace, rows)
+    lanes = {row.lane for row in rows[:shown]}
+    plan = _plan(tuple(lane for lane in lanes_of(trace) if lane in lanes), rows, width)
     yield from _title(trace, width)
     yield from _header(plan)
     previous: Row | None = None
-    for row in rows:
+    for row in rows[:shown]:
         if previous is not None and previous.lane != row.lane:
             yield _bars(plan, previous.running & row.running)
         yield from _row(plan, row, named=previous is None or previous.lane != row.lane)
         previous = row
+    if shown < len(rows):
+        text = f"Steps {rows[shown].first}-{rows[-1].last} bring the system to rest (--full)."
+        yield _bars(plan, rows[shown - 1].running & rows[shown].running)
+        yield _line(" " * plan.left + text, "dim italic")
     yield from _ending(trace, explanation, width)
+
+
+def _tail(trace: Trace, rows: Sequence[Row]) -> int:
+    """How many rows to show: when all is lost, how the system comes to rest is of no interest."""
+    keys = [number for number, row in enumerate(rows) if row.key]
+    if trace.kind != "rest" or not keys or len(rows) - keys[-1] - 2 < _LONGEST_TAIL:
+        return len(rows)
+    return keys[-1] + 2
 
 
 def _plan(lanes: tuple[str, ...], rows: Sequence[Row], width: int) -> _Plan:

@@ -10,6 +10,7 @@ from counterexamples.lanes import Context, context_name, next_step, pc_of, runna
 from model.language.interpreter import (
     Firing,
     State,
+    Successor,
     broken_invariant,
     enabled,
     evaluate,
@@ -22,7 +23,8 @@ Kind = Literal["check", "invariant", "rest", "unreachable", "lasso"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Found = Kind | Literal["goal", "model_error"]
 """What engines report. `goal` is `rest` or `unreachable`, as the last state shows; a `model_error`
-(an index or a value outside its range) is a failed check that the language makes by itself."""
+(an index or a value outside its range) is a failed check that the language makes by itself.
+"""
 FAULT = "model_error"
 
 
@@ -78,18 +80,29 @@ def run_firings(machine: Machine, firings: Sequence[Firing]) -> Execution:
                 f"{violated.prop}; a violating state has no successors",
                 number,
             )
+        if firing.transition not in machine.transitions[firing.transition.id :][:1]:
+            raise ReplayError(f"step {number} ({_text(firing)}) is of another machine", number)
         if not can_fire(machine, states[-1], firing):
             why = why_not(machine, states[-1], firing)
             raise ReplayError(f"step {number} ({_text(firing)}) is not enabled: {why}", number)
-        try:
-            successor = fire(machine, states[-1], firing)
-        except IndexError as error:
-            states.append(states[-1])
-            violated = Check(FAULT, Const(0), str(error), firing.transition.where)
-        else:
-            states.append(successor.state)
-            violated = successor.violated or _violated_in(machine, successor.state)
+        successor = advance(machine, states[-1], firing)
+        states.append(successor.state)
+        violated = successor.violated or _violated_in(machine, successor.state)
     return Execution(machine, tuple(firings), tuple(states), violated)
+
+
+def advance(machine: Machine, state: State, firing: Firing) -> Successor:
+    """Fire; an index outside its range is a failed check in the state before the step."""
+    try:
+        return fire(machine, state, firing)
+    except IndexError as error:
+        fault = Check(FAULT, Const(0), str(error), firing.transition.where)
+        return Successor(firing, state, fault)
+
+
+def is_fault(successor: Successor) -> bool:
+    """Whether the step failed a check that the language makes by itself."""
+    return successor.violated is not None and successor.violated.prop == FAULT
 
 
 def _violated_in(machine: Machine, state: State) -> Check | Invariant | None:

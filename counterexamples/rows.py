@@ -11,7 +11,7 @@ from typing import Literal
 
 from counterexamples.explain import Explanation
 from counterexamples.statement import inner_routine
-from counterexamples.trace import Change, Trace, TraceStep
+from counterexamples.trace import Change, Trace, TraceStep, step_text
 from model.language.source import Provenance
 
 DetailKind = Literal["context", "inner", "read", "change", "local"]
@@ -76,14 +76,14 @@ def rows_of(
             *_changes(group, None if full else foreign),
             *_returns(returned, first.lane),
         )
-        heading = "" if first.begins else _heading(first, full)
+        heading = _heading(first, full) if _of_process(first) and not first.begins else ""
         rows.append(
             Row(
                 first=first.number,
                 last=last.number,
                 lane=first.lane,
                 heading=heading if heading != routine.get(first.lane) else "",
-                text=clean(_text(first)),
+                text=clean(step_text(first)),
                 place=clean(_place(first.statement)),
                 details=details,
                 running=frozenset(running),
@@ -144,16 +144,12 @@ def _place(where: Provenance) -> str:
 
 def _continues(before: TraceStep, step: TraceStep) -> bool:
     """Whether a step belongs to the statement before it; two equal calls in a row do not."""
-    return bool("self" in dict(before.args) and "self" in dict(step.args) and not before.returns)
+    return _of_process(before) and _of_process(step) and not before.returns
 
 
-def _text(step: TraceStep) -> str:
-    text = step.statement.text or step.transition
-    if not step.arguments:
-        return text.replace("(...)", "()")
-    if text.endswith("(...)"):
-        return f"{text[:-5]}({', '.join(value for _, value in step.arguments)})"
-    return f"{text}  [{', '.join(f'{name} = {value}' for name, value in step.arguments)}]"
+def _of_process(step: TraceStep) -> bool:
+    """Not an action: those belong to no process, even where they start one."""
+    return "self" in dict(step.args)
 
 
 def _heading(step: TraceStep, full: bool) -> str:
@@ -215,17 +211,22 @@ def _changes(
 ) -> Iterator[Detail]:
     """What the steps changed; without `writers` locals, ghost state and vain writes too."""
     merged: dict[str, Change] = {}
+    moved: set[str] = set()
     for step in group:
         for change in step.changes:
             earlier = merged.get(change.cell, change)
             merged[change.cell] = Change(change.cell, earlier.before, change.after, change.scope)
+            if change.before != change.after:
+                moved.add(change.cell)
     lane = {group[0].lane}
     for change in merged.values():
         if writers is not None and change.scope != "shared":
             continue
         if change.before != change.after:
             told = f"{change.cell}: {change.before} → {change.after}"
-        elif writers is None or writers.get(change.cell, set()) - lane:
+        elif writers is None or (
+            change.cell not in moved and writers.get(change.cell, set()) - lane
+        ):
             told = f"{change.cell}: stays {change.after}"
         else:
             continue

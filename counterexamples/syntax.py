@@ -72,6 +72,17 @@ def stores(ops: tuple[Op, ...]) -> Iterator[Store]:
                 yield from stores(other)
 
 
+def sets(ops: tuple[Op, ...]) -> Iterator[Set]:
+    """Every assignment of a temporary in a body."""
+    for op in ops:
+        match op:
+            case Set():
+                yield op
+            case If(_, then, other):
+                yield from sets(then)
+                yield from sets(other)
+
+
 def indexed_accesses(transition: Transition) -> Iterator[Access]:
     """Every access of a transition that has an index."""
     for expr in (transition.guard, *expressions(transition.body)):

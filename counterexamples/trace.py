@@ -119,6 +119,22 @@ def lanes_of(trace: Trace) -> tuple[str, ...]:
     return tuple(sorted(first, key=lambda lane: _lane_order(first[lane])))
 
 
+def step_text(step: TraceStep) -> str:
+    """What a step does, as source: its statement, with the arguments it was taken with."""
+    text = step.statement.text or step.transition
+    if not step.arguments:
+        return text.replace("(...)", "()")
+    if text.endswith("(...)"):
+        return f"{text[:-5]}({', '.join(map(_argument, step.arguments))})"
+    return f"{text}  [{', '.join(f'{name} = {value}' for name, value in step.arguments)}]"
+
+
+def _argument(argument: tuple[str, str]) -> str:
+    """`object 1` tells what it is; `no` or `2` does not."""
+    name, value = argument
+    return f"{name}={value}" if value in ("yes", "no") or value.isdecimal() else value
+
+
 def build_trace(
     machine: Machine,
     violation_property: str,
@@ -130,7 +146,8 @@ def build_trace(
 ) -> Trace:
     """Replay firings on the reference interpreter and tell them in words.
 
-    The arguments are those of an engine's `Violation`; `run` names the environment. Raises ReplayError, naming the step, where the firings do not replay or do not violate.
+    The arguments are those of an engine's `Violation`; `run` names the environment.
+    Raises ReplayError, naming the step, where the firings do not replay or do not violate.
     """
     confirmed = kind_of(machine, kind, firings)
     execution = confirm(machine, violation_property, confirmed, firings)

@@ -17,6 +17,7 @@ from model.language.machine import (
     Machine,
     Param,
     Temp,
+    Transition,
     Unary,
 )
 
@@ -51,6 +52,11 @@ class Text:
         self.names = Names()
         self._sets: dict[frozenset[int], str] = {}
 
+    def params(self, tr: Transition) -> list[str]:
+        """Names of a transition's parameters, the instance first."""
+        own = [] if tr.process is None else ["self"]
+        return own + [self.names.of("p", param.name) for param in tr.params]
+
     # -- expressions --
 
     def expr(self, expr: Expr, scope: Scope, state: str) -> str:
@@ -72,8 +78,8 @@ class Text:
                 parts = [self._operand(part, scope, state) for part in (cond, then, other)]
                 return f"{parts[0]} ? {parts[1]} : {parts[2]}"
             case InSet(operand, members):
-                value = self.expr(operand, scope, state)
-                return f"nl_in({value}, {self._set(members)}, {_set_words(members)})"
+                text = self.expr(operand, scope, state)
+                return f"nl_in({text}, {self._set(members)}, {_set_words(members)})"
             case Binary(op, left, right):
                 a, b = (self._operand(side, scope, state) for side in (left, right))
                 return f"{a} {_C_OPERATOR.get(op, op)} {b}"
@@ -196,6 +202,11 @@ def lowest_bits(field: Field) -> dict[int, int]:
         word, shift = field.place(cell)
         masks[word] = masks.get(word, 0) | 1 << shift
     return masks
+
+
+def comment(text: str) -> str:
+    """Text that cannot end the comment it stands in."""
+    return " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())
 
 
 def number(value: int) -> str:

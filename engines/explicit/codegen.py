@@ -1,9 +1,7 @@
 """Generates the C successor function of a machine, to be compiled beside `explore.c`.
 
 One static function per transition executes its body on a copy of the state; `nl_successors` goes
-through processes, instances, transitions and parameters in the interpreter's order. Every value
-whose bounds do not follow from types is compared with the range of the cell it is stored in, and
-every index with its dimension, so that a mistake in a model is reported and never corrupts a state.
+through processes, instances, transitions and parameters in the interpreter's order.
 """
 
 from __future__ import annotations
@@ -11,24 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engines.explicit.c_text import Text, number
-from engines.explicit.ranges import Scope, body_scope, guard_scope, process_scope
+from engines.explicit.c_bodies import Bodies
+from engines.explicit.c_text import Text, comment, number
+from engines.explicit.ranges import Scope, guard_scope, process_scope
 from engines.reductions.merging import MOST_MERGED, NO_MERGING, Merging
 from engines.reductions.symmetry import Symmetry
 from engines.reductions.symmetry_c import canonical_c
 from model.language.layout import Layout
 from model.language.machine import (
-    Age,
     Check,
     Const,
     Expr,
-    If,
     Machine,
-    Op,
     Param,
     Process,
-    Set,
-    Store,
     Transition,
 )
 
@@ -81,17 +75,18 @@ def generate(
 ) -> Generated:
     """The C of a machine's steps."""
     writer = _Writer(machine, layout, merging)
-    transitions = [line for tr in machine.transitions for line in writer.transition(tr)]
+    bodies = writer.bodies
+    transitions = [line for at in range(len(machine.transitions)) for line in bodies.transition(at)]
     runs = [line for proc in machine.processes for line in writer.may_run(proc)]
     ahead = [line for proc in machine.processes for line in writer.run_ahead(proc)]
     successors = writer.successors()
     predicates = writer.predicates()
     parts = [
-        f"/* The steps of {_comment(machine.name)}. Generated. */",
+        f"/* The steps of {comment(machine.name)}. Generated. */",
         PROLOGUE.format(words=layout.words),
         *writer.text.sets(),
         *writer.text.accessors(),
-        *writer.text.aging(sorted(writer.aged)),
+        *writer.text.aging(sorted(bodies.aged)),
         *canonical_c(layout, symmetry),
         END,
         *transitions,
@@ -101,7 +96,7 @@ def generate(
         *predicates,
         *writer.model(),
     ]
-    return Generated("\n".join(parts) + "\n", tuple(writer.checks))
+    return Generated("\n".join(parts) + "\n", tuple(bodies.checks))
 
 
 def max_successors(machine: Machine) -> int:
@@ -121,106 +116,14 @@ def max_successors(machine: Machine) -> int:
 
 
 class _Writer:
-    """Collects checks and aged variables while it writes functions."""
+    """Writes the functions around the bodies."""
 
     def __init__(self, machine: Machine, layout: Layout, merging: Merging) -> None:
         self.machine = machine
         self.merging = merging
         self.text = Text(machine, layout)
+        self.bodies = Bodies(self.text)
         self.numbers = {id(tr): at for at, tr in enumerate(machine.transitions)}
-        self.checks: list[Check] = []
-        self.aged: set[str] = set()
-        self.failing: set[int] = set()
-
-    # -- bodies --
-
-    def transition(self, tr: Transition) -> list[str]:
-        """`do_<n>`: the body of a transition, on the successor in the making."""
-        scope = body_scope(self.machine, tr)
-        params = self._params(tr)
-        lines = [f"\tval {self.text.names.of('t', name)} = 0;" for name in scope.temps]
-        used = ["n", *params, *(self.text.names.of("t", name) for name in scope.temps)]
-        body = list(self._ops(tr.body, scope, 1))
-        if any("&bad" in line for line in body):
-            lines.insert(0, "\tint bad = 0;")
-        if any("return " in line for line in body):
-            self.failing.add(self._number(tr))
-        unused = "\t" + " ".join(f"(void){name};" for name in used)
-        signature = ", ".join(["word *n", *(f"val {param}" for param in params)])
-        at = self._number(tr)
-        return [
-            "",
-            f"/* {at} {_comment(tr.name)}: {_comment(str(tr.where))}: "
-            f"{_comment(tr.where.text)} */",
-            f"static int do_{at}({signature})",
-            "{",
-            *lines,
-            "",
-            unused,
-            *body,
-            "\treturn NL_FINE;",
-            "}",
-        ]
-
-    def _ops(self, ops: tuple[Op, ...], scope: Scope, depth: int) -> Iterator[str]:
-        tabs = "\t" * depth
-        for op in ops:
-            match op:
-                case Set(name, value):
-                    text = self.text.expr(value, scope, "n")
-                    yield f"{tabs}{self.text.names.of('t', name)} = {text};"
-                    yield from self._after(text, tabs)
-                case Store():
-                    yield from self._store(op, scope, tabs)
-                case If(cond, then, other):
-                    text = self.text.expr(cond, scope, "n")
-                    yield f"{tabs}if ({text}) {{"
-                    yield from self._after(text, tabs + "\t")
-                    yield from self._ops(then, scope, depth + 1)
-                    # A bad index in the condition must stop the other branch too.
-                    if other or "&bad" in text:
-                        yield f"{tabs}}} else {{"
-                        yield from self._after(text, tabs + "\t")
-                        yield from self._ops(other, scope, depth + 1)
-                    yield f"{tabs}}}"
-                case Check():
-                    self.checks.append(op)
-                    text = self.text.expr(op.cond, scope, "n")
-                    if "&bad" in text:
-                        yield f"{tabs}const int holds_{len(self.checks)} = !!({text});"
-                        yield from self._after(text, tabs)
-                        text = f"holds_{len(self.checks)}"
-                    yield f"{tabs}if (!({text}))"
-                    yield f"{tabs}\treturn {len(self.checks)}; /* {_comment(op.prop)} */"
-                case Age(variables):
-                    for name in variables:
-                        self.aged.add(name)
-                        yield f"{tabs}{self.text.names.of('age', name)}(n);"
-
-    def _store(self, op: Store, scope: Scope, tabs: str) -> Iterator[str]:
-        kind = self.machine.variable[op.var].type
-        value = self.text.expr(op.value, scope, "n")
-        cell = self.text.cell(op.var, op.index, scope, "n")
-        put = self.text.names.of("set", op.var)
-        if scope.fits(op.value, kind.lo, kind.hi) and "&bad" not in value + cell:
-            yield f"{tabs}{put}(n{cell}, {value});"
-            return
-        yield f"{tabs}{{"
-        # The interpreter evaluates the cell before the value; both only read.
-        yield f"{tabs}\tconst val v = {value};"
-        if cell:
-            yield f"{tabs}\tconst val i = {cell.removeprefix(', ')};"
-        yield from self._after(value + cell, tabs + "\t")
-        if not scope.fits(op.value, kind.lo, kind.hi):
-            yield f"{tabs}\tif (v < {number(kind.lo)} || v > {number(kind.hi)})"
-            yield f"{tabs}\t\treturn NL_BAD_VALUE;"
-        yield f"{tabs}\t{put}(n{', i' if cell else ''}, v);"
-        yield f"{tabs}}}"
-
-    def _after(self, text: str, tabs: str) -> Iterator[str]:
-        if "&bad" in text:
-            yield f"{tabs}if (bad)"
-            yield f"{tabs}\treturn NL_BAD_INDEX;"
 
     # -- dispatch --
 
@@ -311,7 +214,7 @@ class _Writer:
         inner = tabs + "\t" if opened else tabs
         at = self._number(tr)
         system = int(not tr.environment)
-        arguments = ", ".join(["n", *self._params(tr)])
+        arguments = ", ".join(["n", *self.text.params(tr)])
         yield f"{inner}n = begin(s, out, {system});"
         yield f"{inner}code = do_{at}({arguments});"
         if proc is not None and self._merges(proc):
@@ -350,7 +253,12 @@ class _Writer:
                 body += self._merged(at, condition, scope)
         body += ["\t\tdefault:", "\t\t\treturn;", "\t\t}", "\t}"]
         name = self._name("ahead", proc)
-        head = ["", f"static void {name}(word *n, val self, uint64_t *fired)", "{", "\tint bad = 0;"]
+        head = [
+            "",
+            f"static void {name}(word *n, val self, uint64_t *fired)",
+            "{",
+            "\tint bad = 0;",
+        ]
         if any("before" in line for line in body):
             head.append("\tword before[NL_WORDS];")
         return [*head, "", *body, "}"]
@@ -361,7 +269,7 @@ class _Writer:
             text = self.text.expr(condition, scope, "n")
             yield f"{tabs}if (!({text}) || bad)"
             yield f"{tabs}\treturn;"
-        if at in self.failing:
+        if at in self.bodies.failing:
             yield f"{tabs}memcpy(before, n, sizeof(before));"
             yield f"{tabs}if (do_{at}(n, self) != NL_FINE) {{"
             yield f"{tabs}\tmemcpy(n, before, sizeof(before));"
@@ -391,8 +299,10 @@ class _Writer:
         lines += ["\tint bad = 0;", "", "\t(void)s;"]
         for at, (prop, expr) in enumerate(exprs):
             text = self.text.expr(expr, Scope(self.machine), "s")
-            lines.append(f"\tbits |= (uint64_t)({'!!' if when else '!'}({text})) << {at};"
-                         f" /* {_comment(prop)} */")
+            lines.append(
+                f"\tbits |= (uint64_t)({'!!' if when else '!'}({text})) << {at};"
+                f" /* {comment(prop)} */"
+            )
         return [*lines, "\t*to |= bad;", "\treturn bits;", "}"]
 
     def model(self) -> list[str]:
@@ -403,7 +313,7 @@ class _Writer:
             "const struct nl_model nl_model = {",
             "\t.words = NL_WORDS,",
             f"\t.transitions = {len(machine.transitions)},",
-            f"\t.checks = {len(self.checks)},",
+            f"\t.checks = {len(self.bodies.checks)},",
             f"\t.invariants = {len(machine.invariants)},",
             f"\t.goals = {len(machine.goals)},",
             f"\t.max_successors = {max_successors(machine)},",
@@ -415,16 +325,5 @@ class _Writer:
             "};",
         ]
 
-    # -- small things --
-
-    def _params(self, tr: Transition) -> list[str]:
-        own = [] if tr.process is None else ["self"]
-        return own + [self.text.names.of("p", param.name) for param in tr.params]
-
     def _number(self, tr: Transition) -> int:
         return self.numbers[id(tr)]
-
-
-def _comment(text: str) -> str:
-    """Text that cannot end the comment it stands in."""
-    return " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())

@@ -6,10 +6,6 @@
  * arrays are reserved once, far larger than needed, and get real memory only where they are
  * touched; so they never move.
  *
- * The index from states to numbers is an open-addressing table of 64-bit entries: number + 1 in the
- * upper half, 32 bits of the hash in the lower. The slot is given by the top bits of these 32, so
- * growing reads the old table from front to back and writes the new one from front to back.
- *
  * A batch of states is expanded into a buffer; then all hashes are computed and their table slots
  * prefetched, then the states they most likely equal are prefetched, and only then are the
  * successors inserted, in order. Waiting for memory thus overlaps, and the order of states stays
@@ -20,19 +16,13 @@
  */
 #define _GNU_SOURCE
 #include "explore.h"
+#include "index.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
-#ifndef MAP_NORESERVE
-#define MAP_NORESERVE 0
-#endif
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-enum { BATCH = 384, FIRST_TABLE_BITS = 12, MAX_TABLE_BITS = 32 };
+enum { BATCH = 384, FIRST_TABLE_BITS = 12 };
 
 /* What nl_slice() returns. engines/explicit/native.py knows these by number. */
 enum { RUNNING, COMPLETE, OUT_OF_MEMORY, INTERRUPTED };
@@ -46,8 +36,7 @@ struct nl_search {
 	uint32_t *parents;
 	uint64_t count, next, level_end, capacity;
 	/* their index */
-	uint64_t *table;
-	unsigned table_bits;
+	struct nl_index index;
 	/* the graph of system transitions, only where the model has goals */
 	uint16_t *flags;
 	uint32_t *degrees;
@@ -72,27 +61,6 @@ struct nl_search {
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
-static void *reserve(uint64_t bytes)
-{
-	void *at = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (at == MAP_FAILED)
-		return NULL;
-#ifdef MADV_HUGEPAGE
-	/* Random access to gigabytes: without large pages most of the time goes to the TLB. */
-	if (bytes >= (4u << 20))
-		madvise(at, bytes, MADV_HUGEPAGE);
-#endif
-	return at;
-}
-
-static void release(void *at, uint64_t bytes)
-{
-	if (at)
-		munmap(at, bytes ? bytes : 1);
-}
-
 static uint64_t state_bytes(void)
 {
 	uint64_t graph = nl_model.goals ? sizeof(uint16_t) + sizeof(uint32_t) : 0;
@@ -102,109 +70,28 @@ static uint64_t state_bytes(void)
 
 uint64_t nl_memory(const struct nl_search *x)
 {
-	return x->count * state_bytes() + (sizeof(uint64_t) << x->table_bits) +
+	return x->count * state_bytes() + nl_index_bytes(&x->index) +
 	       x->edge_count * sizeof(uint32_t) + x->level_capacity * sizeof(uint64_t);
 }
 
-/* --- hashing and comparing ------------------------------------------------------------------- */
-
-ALWAYS_INLINE uint64_t mix(uint64_t a, uint64_t b)
-{
-	__uint128_t product = (__uint128_t)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* 32 good bits of a state. Two states with the same bits cost a comparison, never a state. */
-ALWAYS_INLINE uint32_t hash(const word *s, unsigned words)
-{
-	uint64_t h = 0x9e3779b97f4a7c15u;
-
-	for (unsigned i = 0; i < words; i++)
-		h = mix(s[i] ^ h, 0xa0761d6478bd642fu + 2 * 0xe7037ed1a0b428dbu * i);
-	return (uint32_t)(mix(h, 0x8ebc6af09c88c6e3u) >> 16);
-}
-
-ALWAYS_INLINE int equal(const word *a, const word *b, unsigned words)
-{
-	word differ = 0;
-
-	for (unsigned i = 0; i < words; i++)
-		differ |= a[i] ^ b[i];
-	return !differ;
-}
-
-/* --- the index ------------------------------------------------------------------------------- */
-
-ALWAYS_INLINE uint64_t slot_of(const struct nl_search *x, uint32_t tag)
-{
-	return tag >> (32 - x->table_bits);
-}
-
-/* Doubles the table. The part of the old one that has been read is given back at once. */
+/* The table may become twice as large if the limit allows it. */
 static int grow(struct nl_search *x)
 {
-	const unsigned bits = x->table_bits + 1;
-	const uint64_t old_size = 1ull << x->table_bits, mask = (1ull << bits) - 1;
-	const uint64_t piece = 1u << 18;
-	uint64_t *old = x->table, *new;
-
-	if (bits > MAX_TABLE_BITS)
+	if (nl_memory(x) + nl_index_bytes(&x->index) > x->memory_limit)
 		return 0;
-	if (nl_memory(x) + (sizeof(uint64_t) << x->table_bits) > x->memory_limit)
-		return 0;
-	new = reserve(sizeof(uint64_t) << bits);
-	if (!new)
-		return 0;
-	for (uint64_t i = 0; i < old_size; i++) {
-		if (old[i]) {
-			uint64_t at = (uint32_t)old[i] >> (32 - bits);
-
-			while (new[at])
-				at = (at + 1) & mask;
-			new[at] = old[i];
-		}
-		if ((i + 1) % piece == 0)
-			madvise(old + i + 1 - piece, piece * sizeof(*old), MADV_DONTNEED);
-	}
-	release(old, sizeof(uint64_t) << x->table_bits);
-	x->table = new;
-	x->table_bits = bits;
-	return 1;
+	return nl_index_grow(&x->index);
 }
 
 /* The number of a state, which is new if it equals the count before. */
 ALWAYS_INLINE uint32_t insert(struct nl_search *x, const word *s, uint32_t tag, unsigned words)
 {
-	const uint64_t mask = (1ull << x->table_bits) - 1;
-	uint64_t at = slot_of(x, tag);
+	uint64_t *slot = nl_index_find(&x->index, x->states, s, tag, words);
 
-	for (;; at = (at + 1) & mask) {
-		uint64_t entry = x->table[at];
-		uint32_t number = (uint32_t)(entry >> 32) - 1;
-
-		if (!entry)
-			break;
-		if ((uint32_t)entry == tag && equal(x->states + (uint64_t)number * words, s, words))
-			return number;
-	}
-	x->table[at] = (x->count + 1) << 32 | tag;
+	if (*slot)
+		return nl_entry_number(*slot);
+	*slot = nl_entry((uint32_t)x->count, tag);
 	memcpy(x->states + x->count * words, s, words * sizeof(word));
 	return (uint32_t)x->count++;
-}
-
-/* The state whose tag matches first; no more than a guess at what to prefetch. */
-ALWAYS_INLINE void prefetch_match(const struct nl_search *x, uint32_t tag, unsigned words)
-{
-	const uint64_t mask = (1ull << x->table_bits) - 1;
-	uint64_t at = slot_of(x, tag);
-
-	for (; x->table[at]; at = (at + 1) & mask) {
-		if ((uint32_t)x->table[at] == tag) {
-			__builtin_prefetch(x->states + ((x->table[at] >> 32) - 1) * words);
-			return;
-		}
-	}
 }
 
 /* --- one batch ------------------------------------------------------------------------------- */
@@ -268,11 +155,11 @@ ALWAYS_INLINE void insert_batch_of(struct nl_search *x, unsigned words)
 	const struct nl_out *out = &x->out;
 
 	for (uint32_t i = 0; i < out->count; i++) {
-		x->slot_hash[i] = hash(out->slots + (uint64_t)i * words, words);
-		__builtin_prefetch(x->table + slot_of(x, x->slot_hash[i]), 1);
+		x->slot_hash[i] = nl_hash(out->slots + (uint64_t)i * words, words);
+		nl_index_prefetch(&x->index, x->slot_hash[i]);
 	}
 	for (uint32_t i = 0; i < out->count; i++)
-		prefetch_match(x, x->slot_hash[i], words);
+		nl_index_prefetch_match(&x->index, x->states, x->slot_hash[i], words);
 	for (uint32_t i = 0; i < out->count; i++) {
 		const uint32_t from = x->slot_state[i];
 		const uint64_t before = x->count;
@@ -316,7 +203,7 @@ static int room(struct nl_search *x)
 		return 0;
 	if (nl_memory(x) + most * (state_bytes() + sizeof(uint32_t)) > x->memory_limit)
 		return 0;
-	while (x->count + most > (3ull << x->table_bits) / 4)
+	while (x->count + most > nl_index_room(&x->index))
 		if (!grow(x))
 			return 0;
 	return 1;
@@ -374,12 +261,12 @@ void nl_free(struct nl_search *x)
 {
 	if (!x)
 		return;
-	release(x->states, x->capacity * nl_model.words * sizeof(word));
-	release(x->parents, x->capacity * sizeof(uint32_t));
-	release(x->flags, x->capacity * sizeof(uint16_t));
-	release(x->degrees, x->capacity * sizeof(uint32_t));
-	release(x->edges, x->edge_capacity * sizeof(uint32_t));
-	release(x->table, sizeof(uint64_t) << x->table_bits);
+	nl_release(x->states, x->capacity * nl_model.words * sizeof(word));
+	nl_release(x->parents, x->capacity * sizeof(uint32_t));
+	nl_release(x->flags, x->capacity * sizeof(uint16_t));
+	nl_release(x->degrees, x->capacity * sizeof(uint32_t));
+	nl_release(x->edges, x->edge_capacity * sizeof(uint32_t));
+	nl_release(x->index.table, nl_index_bytes(&x->index));
 	free(x->out.slots);
 	free(x->out.system);
 	free(x->out.fired);
@@ -395,13 +282,13 @@ static int allocate(struct nl_search *x)
 {
 	const uint64_t slots = x->batch_slots;
 
-	x->states = reserve(x->capacity * nl_model.words * sizeof(word));
-	x->parents = reserve(x->capacity * sizeof(uint32_t));
-	x->table = reserve(sizeof(uint64_t) << x->table_bits);
+	x->states = nl_reserve(x->capacity * nl_model.words * sizeof(word));
+	x->parents = nl_reserve(x->capacity * sizeof(uint32_t));
+	x->index.table = nl_reserve(nl_index_bytes(&x->index));
 	if (nl_model.goals) {
-		x->flags = reserve(x->capacity * sizeof(uint16_t));
-		x->degrees = reserve(x->capacity * sizeof(uint32_t));
-		x->edges = reserve(x->edge_capacity * sizeof(uint32_t));
+		x->flags = nl_reserve(x->capacity * sizeof(uint16_t));
+		x->degrees = nl_reserve(x->capacity * sizeof(uint32_t));
+		x->edges = nl_reserve(x->edge_capacity * sizeof(uint32_t));
 		if (!x->flags || !x->degrees || !x->edges)
 			return 0;
 	}
@@ -412,7 +299,7 @@ static int allocate(struct nl_search *x)
 	x->slot_state = calloc(slots, sizeof(uint32_t));
 	x->slot_hash = calloc(slots, sizeof(uint32_t));
 	x->first_broken = calloc(nl_model.invariants + 1, sizeof(uint32_t));
-	return x->states && x->parents && x->table && x->out.slots && x->out.system &&
+	return x->states && x->parents && x->index.table && x->out.slots && x->out.system &&
 	       x->out.fired && x->out.failed && x->slot_state && x->slot_hash && x->first_broken;
 }
 
@@ -429,7 +316,7 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit)
 	x->edge_capacity = memory_limit / sizeof(uint32_t) + 2 * BATCH;
 	x->batch_slots = BATCH + nl_model.max_successors;
 	x->capacity += x->batch_slots;
-	x->table_bits = FIRST_TABLE_BITS;
+	x->index.bits = FIRST_TABLE_BITS;
 	x->first_stuck = NL_NONE;
 	x->faulty = (struct nl_first){ NL_NONE, NL_NONE };
 	if (!allocate(x)) {
@@ -445,7 +332,7 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit)
 	nl_model.canonical(x->out.slots);
 	x->out.count = 1;
 	x->slot_state[0] = 0;
-	while (x->batch_slots > (3ull << x->table_bits) / 4)
+	while (x->batch_slots > nl_index_room(&x->index))
 		if (!grow(x)) {
 			nl_free(x);
 			return NULL;

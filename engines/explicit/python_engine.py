@@ -64,9 +64,7 @@ class _Steps:
     freeze: Callable[[Any], Packed]
 
     @staticmethod
-    def load(
-        machine: Machine, generated: GeneratedPython, symmetry: Symmetry | None
-    ) -> _Steps:
+    def load(machine: Machine, generated: GeneratedPython, symmetry: Symmetry | None) -> _Steps:
         small = all(var.type.hi - var.type.lo < 256 for var in machine.variables)
         freeze: Callable[[Any], Packed] = bytes if small else tuple
         space: dict[str, Any] = {

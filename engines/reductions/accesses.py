@@ -48,10 +48,11 @@ class Member:
 class Access:
     """One read or write of a variable.
 
-    `process` is the process that does it (None for actions, invariants and goals); `checked` says
-    that a check of lock discipline for this variable comes first in the same body; `member`
-    describes a read that is a mere test; `in_discipline` a read by such a check; `facts` are the cells known to have a value when the body
-    began, `held` the cells of locks that a check of discipline has looked at before.
+    `process` is the process that does it (None for actions, invariants and goals). `checked`: a
+    check of lock discipline for this variable comes first in the same body; `in_discipline`: the
+    read is made by such a check. `member` describes a read that is a mere test, `copied_to` one
+    whose value goes to a variable as it is. `facts` are cells known to have had a value when the
+    body began, `held` the cells of locks that a check of discipline has looked at before.
     """
 
     kind: Literal["read", "write", "age"]
@@ -164,9 +165,7 @@ def _reads(
             pass
 
 
-def _test(
-    load: Load, members: frozenset[int], base: Access, enables: bool
-) -> Iterator[Access]:
+def _test(load: Load, members: frozenset[int], base: Access, enables: bool) -> Iterator[Access]:
     for access in _reads(load, base):
         if access.var == load.var and access.index == load.index:
             yield replace(access, member=Member(members, enables))
@@ -297,9 +296,10 @@ def holder_checks(machine: Machine, tr: Transition) -> Iterator[Expr]:
     """The conditions of a transition's checks that it holds the lock of a guarded variable."""
     guarded = [var.name for var in machine.variables if var.guard is not None]
     for op in _flat(tr.body):
-        if isinstance(op, Check) and op.prop == DISCIPLINE and not is_constant(op.cond):
-            if any(f"`{name}`" in op.message for name in guarded):
-                yield op.cond
+        if not isinstance(op, Check) or op.prop != DISCIPLINE or is_constant(op.cond):
+            continue
+        if any(f"`{name}`" in op.message for name in guarded):
+            yield op.cond
 
 
 def _flat(ops: Sequence[Op]) -> Iterator[Op]:
@@ -379,9 +379,8 @@ def _depends(index: tuple[Expr, ...], var: str) -> bool:
 def _equalities(cond: Expr) -> Iterator[Fact]:
     """The cell that a condition compares with a constant."""
     match cond:
-        case (
-            Binary("==", Load(var, index), Const(value))
-            | Binary("==", Const(value), Load(var, index))
+        case Binary("==", Load(var, index), Const(value)) | Binary(
+            "==", Const(value), Load(var, index)
         ):
             yield var, index, value
         case Unary("not", Load(var, index)):

@@ -74,8 +74,7 @@ def _identity(machine: Machine, process: str, cond: Expr) -> _Identity | None:
                     numbers[var] = None
                     continue
                 values = tuple(
-                    evaluate(machine, machine.initial, who, {"self": me})
-                    for me in range(instances)
+                    evaluate(machine, machine.initial, who, {"self": me}) for me in range(instances)
                 )
                 if len(set(values)) == instances:
                     numbers[var] = values

@@ -49,9 +49,10 @@ from engines.reductions.accesses import (
     conjuncts,
     of_transition,
 )
+from engines.reductions.cells import Touch, touches
 from engines.reductions.locks import unsafe_locks
 from model.language.interpreter import Firing, State, evaluate, fire
-from model.language.machine import Binary, Const, Expr, Ite, Load, Machine, Process
+from model.language.machine import Binary, Const, Expr, Ite, Load, Machine, Param, Process
 
 MOST_MERGED = 10_000
 """Merged steps in a row: a loop that touches nothing shared must not run for ever."""
@@ -117,6 +118,7 @@ class _Facts:
     by_var: Mapping[str, tuple[Access, ...]]
     protected: frozenset[str]
     notes: tuple[str, ...]
+    known: dict[Access, tuple[Touch, ...] | None] = field(default_factory=dict)
 
     @staticmethod
     def of(machine: Machine, locks: bool) -> _Facts:
@@ -169,20 +171,33 @@ class _Facts:
         others = [other for other in self.by_var[access.var] if other.kind != "age"]
         if not any(other.kind == "write" for other in others) and access.kind == "read":
             return True
-        if access.own and not any(self._interferes(proc, access, other) for other in others):
+        if not any(self._interferes(proc, access, other) for other in others):
             return True
         if access.var not in self.protected or access.lockless or not access.checked:
             return False
         return access.kind == "read" or not any(_looks_from_outside(other) for other in others)
 
     def _interferes(self, proc: Process, access: Access, other: Access) -> bool:
-        """Whether another context's access conflicts with one of an instance to its own cell."""
-        if other.process == proc.name and other.own:
-            return False
+        """Whether another instance's access can conflict with one of an instance of `proc`."""
         if access.kind == "read" and other.kind == "read":
             return False
-        # Who finds the instance idle does not find it at this step.
-        return other.kind == "read" or (proc.pc_var, other.index[:1], 0) not in other.facts
+        ours, theirs = self._touches(access), self._touches(other)
+        if ours is None or theirs is None:
+            return True
+        for mine in ours:
+            assert mine.instance is not None
+            for touch in theirs:
+                same = other.process == proc.name and touch.instance == mine.instance
+                # Who finds the instance idle does not find it at this step.
+                elsewhen = (proc.name, mine.instance) in touch.idle
+                if touch.cell == mine.cell and not same and not elsewhen:
+                    return True
+        return False
+
+    def _touches(self, access: Access) -> tuple[Touch, ...] | None:
+        if access not in self.known:
+            self.known[access] = touches(self.machine, access)
+        return self.known[access]
 
     def _ages_alike(self, access: Access) -> bool:
         """Whether the access gives the same result before and after the cookies age."""
@@ -242,7 +257,8 @@ class _Facts:
             if other.process == proc.name and other.own:
                 continue
             if other.kind != "read":
-                if self._interferes(proc, Access("write", proc.pc_var, (), "body"), other):
+                own = Access("write", proc.pc_var, (Param("self"),), "body", proc.name)
+                if self._interferes(proc, own, other):
                     return None
                 continue
             if other.member is None:
@@ -300,9 +316,9 @@ def _is_protected(found: tuple[Access, ...]) -> bool:
             continue
         if access.kind == "write" and (access.process is None or not access.checked):
             return False
-        if access.place == "body" and access.process is not None and access.kind == "read":
-            if not (access.checked or access.lockless):
-                return False
+        inside = access.place == "body" and access.process is not None and access.kind == "read"
+        if inside and not (access.checked or access.lockless):
+            return False
     return True
 
 

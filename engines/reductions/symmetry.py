@@ -53,9 +53,7 @@ class Renaming:
     def _moves(self) -> tuple[tuple[int, tuple[int, ...] | None], ...]:
         """Per cell of the renamed state: the cell it comes from, and its values' new names."""
         moves: list[tuple[int, tuple[int, ...] | None]] = []
-        back = {
-            name: tuple(to.index(i) for i in range(len(to))) for name, to in self.to.items()
-        }
+        back = {name: tuple(to.index(i) for i in range(len(to))) for name, to in self.to.items()}
         for var in self.machine.variables:
             names = self.to.get(var.type.name) if var.type.kind == "ref" else None
             values = None if names is None else (0, *(i + 1 for i in names))

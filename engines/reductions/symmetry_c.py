@@ -207,9 +207,7 @@ def _pairs(var: Variable, record: str, a: int, b: int) -> Iterator[tuple[int, in
     swapped = {a: b, b: a}
     ours = [dim.kind == "record" and dim.name == record for dim in var.dims]
     for index, at in position.items():
-        other = tuple(
-            swapped.get(i, i) if mine else i for i, mine in zip(index, ours, strict=True)
-        )
+        other = tuple(swapped.get(i, i) if mine else i for i, mine in zip(index, ours, strict=True))
         if at < position[other]:
             yield at, position[other]
 

@@ -157,9 +157,7 @@ def _query(
     numbers = {**given, **open_words(layout, tags)}
     if kind.family == "slab":
         numbers.setdefault("requested", given["size"])
-    return build_query(
-        program, kind, layout, BitVectors(), pointer_tags=tags, given=numbers
-    )
+    return build_query(program, kind, layout, BitVectors(), pointer_tags=tags, given=numbers)
 
 
 def _target(query: Query, outcome: Outcome) -> Flag:
@@ -215,7 +213,7 @@ def _replay(
     def value(term: z3.ExprRef) -> int:
         number = model.eval(term, model_completion=True)
         assert isinstance(number, z3.BitVecNumRef)
-        return number.as_long()
+        return int(number.as_long())
 
     placed = Placed(**{name: value(query.fields[name]) for name in PLACEMENT_FIELDS})
     words = layout.fixed_words() | {name: value(query.layout[name]) for name in OPEN_WORDS}

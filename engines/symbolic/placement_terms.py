@@ -10,7 +10,6 @@ import z3
 from engines.symbolic.word_integers import Integers
 from engines.symbolic.word_terms import (
     Algebra,
-    BitVectors,
     Flag,
     Obligation,
     Term,
@@ -159,7 +158,7 @@ def build_query(
     slab = named("the_slab")
     if isinstance(algebra, Integers):
         unknowns = [t for t in (*fields.values(), *words.values(), slab) if z3.is_const(t)]
-        algebra.assume(*(z3.And(0 <= t, t < 1 << 64) for t in unknowns))
+        algebra.assume(*(z3.And(t >= 0, t < 1 << 64) for t in unknowns))
 
     memory = PlacementMemory(fields)
     builder = TermBuilder(words, memory, algebra, use_contracts=isinstance(algebra, Integers))

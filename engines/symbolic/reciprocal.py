@@ -81,7 +81,7 @@ def _claims(
     one = 1 << (32 + log)
     divisor = [d == 1] if log == 0 else [d > 1 << (log - 1), d <= 1 << log]
     bounds = [one < (m + (1 << 32)) * d, (m + (1 << 32)) * d <= one + (1 << log)]
-    quotient = [0 <= a, a < 1 << 32, q >= 0, 0 <= r, r < d, a == q * d + r]
+    quotient = [a >= 0, a < 1 << 32, q >= 0, r >= 0, r < d, a == q * d + r]
 
     multiplier, facts = _multiplier(log, d, divisor, words, path)
     holds = [m < 1 << 32, m >= 0, *bounds]
@@ -94,7 +94,7 @@ def _claims(
     # The product of a and m as one unknown p: the rest is linear.
     p = z3.Int("p")
     known = [
-        0 <= a, a < 1 << 32, 0 <= m, m < 1 << 32, p >= 0, p <= a * ((1 << 32) - 1), q >= 0,
+        a >= 0, a < 1 << 32, m >= 0, m < 1 << 32, p >= 0, p <= a * ((1 << 32) - 1), q >= 0,
         q * one <= p + (1 << 32) * a, p + (1 << 32) * a < (q + 1) * one,
     ]  # fmt: skip
     if log == 0:
@@ -114,9 +114,7 @@ def _multiplier(
     term = builder.call(words, routine_named(words, "reciprocal_multiplier", path), (d,))
     assert isinstance(term, z3.ArithRef)
     # The routine's one division, by its definition; the algebra itself stays linear.
-    defined = [
-        z3.And(a == q * b + r, 0 <= r, r < b, 0 <= q) for a, b, q, r in algebra.divisions
-    ]
+    defined = [z3.And(a == q * b + r, r >= 0, r < b, q >= 0) for a, b, q, r in algebra.divisions]
     return term, [*algebra.solver.assertions(), *defined]
 
 
@@ -125,7 +123,7 @@ def _division(
 ) -> tuple[z3.ArithRef, z3.ArithRef, list[Flag]]:
     """Return what reciprocal_divide(a) computes, its product a*m, and the facts used."""
     algebra = Integers()
-    algebra.assume(0 <= a, a < 1 << 32, 0 <= m, m < 1 << 32)
+    algebra.assume(a >= 0, a < 1 << 32, m >= 0, m < 1 << 32)
     fields: dict[str, Word] = {
         "reciprocal_m": m,
         "reciprocal_sh1": z3.IntVal(min(log, 1)),

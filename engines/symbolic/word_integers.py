@@ -120,7 +120,7 @@ class Integers:
     def _wrapped(self, total: z3.ArithRef, path: Flag) -> z3.ArithRef:
         """Return a sum or difference of two words as a word."""
         total = _simple(total)
-        if self.holds(path, z3.And(0 <= total, total < M)):
+        if self.holds(path, z3.And(total >= 0, total < M)):
             return total
         if self.holds(path, total >= M):
             return _simple(total - M)
@@ -134,7 +134,7 @@ class Integers:
 
     def _bounded(self, name: str, low: z3.ArithRef, high: z3.ArithRef) -> z3.ArithRef:
         new = z3.FreshInt(name)
-        self.assume(0 <= new, new < M, low <= new, new <= high)
+        self.assume(new >= 0, new < M, low <= new, new <= high)
         return new
 
     def _product(self, a: z3.ArithRef, b: z3.ArithRef, path: Flag) -> z3.ArithRef:

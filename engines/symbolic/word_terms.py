@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import z3
 
@@ -32,9 +32,9 @@ from model.language.word_ir import (
 )
 from model.language.words import HELPERS
 
-Word = z3.BitVecRef | z3.ArithRef
-Flag = z3.BoolRef
-Term = Word | Flag
+Word: TypeAlias = z3.BitVecRef | z3.ArithRef
+Flag: TypeAlias = z3.BoolRef
+Term: TypeAlias = z3.BitVecRef | z3.ArithRef | z3.BoolRef
 
 TRUE = z3.BoolVal(True)
 
@@ -221,7 +221,8 @@ class _Translation:
 
     def expression(self, expr: Expr, env: Mapping[str, Term], path: Flag) -> Term:
         if isinstance(expr, Const):
-            return z3.BoolVal(expr.value == 1) if expr.type == "Flag" else self.algebra.number(expr.value)
+            is_flag = expr.type == "Flag"
+            return z3.BoolVal(expr.value == 1) if is_flag else self.algebra.number(expr.value)
         if isinstance(expr, Local):
             return env[expr.name]
         if isinstance(expr, LayoutWord):

@@ -17,14 +17,8 @@ from model.designs.krcp import (
     schedule_delayed_monitor_work,
 )
 from model.kernel.contexts import client
-from model.kernel.cpu import (
-    Cpu,
-    local_irq_restore,
-    local_irq_save,
-    preempt_disable,
-    preempt_enable,
-    this_cpu,
-)
+from model.kernel.cpu import Cpu, this_cpu
+from model.kernel.interrupts import local_irq_restore, local_irq_save, preempt_disable, preempt_enable
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
@@ -35,7 +29,8 @@ from model.kernel.locks import (
     raw_spin_unlock,
     raw_spin_unlock_irqrestore,
 )
-from model.kernel.objects import Object, recover_start
+from model.kernel.objects import Object
+from model.kernel.slab import recover_start
 from model.kernel.workqueue import delayed_work_pending
 from model.language.syntax import (
     NULL,

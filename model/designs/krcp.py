@@ -19,7 +19,8 @@ from model.kernel.locks import (
     raw_spin_lock_irqsave,
     raw_spin_unlock_irqrestore,
 )
-from model.kernel.objects import Object, kvfree, kvfree_recovered, recover_start
+from model.kernel.objects import Object
+from model.kernel.slab import kvfree, kvfree_recovered, recover_start
 from model.kernel.rcu import get_state_synchronize_rcu, poll_state_synchronize_rcu
 from model.kernel.workqueue import (
     DelayedWork,

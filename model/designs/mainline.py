@@ -6,7 +6,8 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
 from model.kernel.contexts import client
-from model.kernel.cpu import local_irq_restore, local_irq_save, this_cpu
+from model.kernel.cpu import this_cpu
+from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object

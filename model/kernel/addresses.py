@@ -161,5 +161,3 @@ def reciprocal_divide(slab: Slab, a: Word) -> Word:
 def obj_to_index(slab: Slab, x: Word) -> Word:
     """Return the number of the slot that `x` lies in; the difference is passed as a u32."""
     return reciprocal_divide(slab, (untag(x) - slab.address) & U32)
-
-

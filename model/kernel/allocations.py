@@ -3,7 +3,8 @@
 One `..._permits` and one `..._start` per way of allocating.  The prover quantifies over every
 placement that `permits` holds for; a replay asks the same routines about a concrete one.
 All sizes in bytes.  The sets are slightly larger than what a kernel really builds (no cache has
-every size below, and no slab starts at just any page), so that a proof covers every kernel and a witness is chosen to be a real one.
+every size below, and no slab starts at just any page), so that a proof covers every kernel; a
+witness is chosen to be a real one.
 """
 
 from __future__ import annotations

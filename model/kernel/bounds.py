@@ -15,6 +15,7 @@ knob("hardirqs", 0, "device interrupts that call the free function, over the who
 knob("probes", 0, "probe hits that call the free function, over the whole run")
 knob("readers", 0, "RCU readers, each once")
 knob("preemptions", 0, "times a preemptible task is switched out (and may migrate)")
+knob("other_gps", 1, "grace periods that somebody else asks for, over the whole run")
 
 
 @record(single=True)
@@ -24,4 +25,5 @@ class Budget:
     nmis: Range[0, cfg.nmis] = cfg.nmis
     hardirqs: Range[0, cfg.hardirqs] = cfg.hardirqs
     probes: Range[0, cfg.probes] = cfg.probes
+    other_gps: Range[0, cfg.other_gps] = cfg.other_gps
     preemptions: Range[0, cfg.preemptions] = cfg.preemptions

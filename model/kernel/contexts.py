@@ -7,22 +7,20 @@ is marked as environment.
 """
 
 from model.kernel.bounds import Budget
-from model.kernel.cpu import (
-    Client,
-    Cpu,
-    Kworker,
-    Level,
-    hardirq_runs,
-    nmi_runs,
-    probe_runs,
-    quiescent,
-    quiescent_task_level,
-    task_exits,
-    task_runs,
-)
+from model.kernel.cpu import Client, Cpu, Kworker, Level, hardirq_runs, nmi_runs, probe_runs, quiescent, quiescent_task_level, task_runs
+from model.kernel.interrupts import task_exits
 from model.kernel.irq_work import IrqWork, irq_work_raised, irq_work_run, irq_work_tick, tick_has_work
 from model.kernel.objects import Object, give, may_be_given
-from model.kernel.rcu import Rcu, begin_grace_period
+from model.kernel.rcu import (
+    Rcu,
+    begin_grace_period,
+    can_begin_a_reader,
+    end_grace_period,
+    may_end,
+    note_quiescent_state,
+    perhaps_begin_a_reader,
+    somebody_looks,
+)
 from model.kernel.workqueue import (
     DelayedWork,
     RcuWork,
@@ -70,20 +68,21 @@ def client_runs(who: Client) -> bool:
 
 
 @process(per=Client, may_run=client_runs)
-def client(who: Client, obj: Object) -> None:
+def client(who: Client, cpu: Cpu, obj: Object) -> None:
     """A task that makes one free call."""
     call_entry("task", obj)
     task_exits(who.task)
 
 
 @action(environment=True)
-def client_frees(who: Client, cpu: Cpu, obj: Object) -> None:
+def client_frees(who: Client, cpu: Cpu, obj: Object, reader: bool) -> None:
     """A task on an idle CPU frees an object, preemptible and with irqs on."""
-    require(not active(client, who) and cpu.curr == NULL and quiescent(cpu) and may_be_given(obj))
+    require(not active(client, who) and cpu.curr == NULL and quiescent(cpu) and may_be_given(obj) and can_begin_a_reader(reader))
     cpu.curr = who.task
     who.task.cpu = cpu
+    perhaps_begin_a_reader(reader)
     give(obj)
-    start(client, who, obj)
+    start(client, who, cpu, obj)
 
 
 @pure
@@ -93,7 +92,7 @@ def worker_runs(who: Kworker) -> bool:
 
 
 @process(per=Kworker, may_run=worker_runs)
-def kworker(who: Kworker, dwork: DelayedWork, rwork: RcuWork) -> None:
+def kworker(who: Kworker, cpu: Cpu, dwork: DelayedWork, rwork: RcuWork) -> None:
     """A worker processes one item."""
     if dwork != NULL:
         process_delayed_work(dwork)
@@ -109,7 +108,7 @@ def worker_takes_delayed_work(who: Kworker, cpu: Cpu, dwork: DelayedWork) -> Non
     require(not active(kworker, who) and cpu.curr == NULL and quiescent(cpu))
     cpu.curr = who.task
     who.task.cpu = cpu
-    start(kworker, who, dwork, NULL)
+    start(kworker, who, cpu, dwork, NULL)
 
 
 @action()
@@ -119,7 +118,7 @@ def worker_takes_rcu_work(who: Kworker, cpu: Cpu, rwork: RcuWork) -> None:
     require(not active(kworker, who) and cpu.curr == NULL and quiescent(cpu))
     cpu.curr = who.task
     who.task.cpu = cpu
-    start(kworker, who, NULL, rwork)
+    start(kworker, who, cpu, NULL, rwork)
 
 
 # --- interrupts ---------------------------------------------------------------------------------
@@ -151,8 +150,7 @@ def hardirq(cpu: Cpu, cause: Cause, obj: Object, dwork: DelayedWork, rwork: RcuW
 def hardirq_returns(cpu: Cpu) -> None:
     """Back to the interrupted task, with irqs on as they were."""
     cpu.irqs_off = False
-    if quiescent_task_level(cpu):
-        cpu.needs_qs = False
+    note_quiescent_state(cpu, quiescent_task_level(cpu))
 
 
 @action(when=instances(IrqWork) > 0)
@@ -189,11 +187,12 @@ def rcu_callback_is_invoked(cpu: Cpu, rwork: RcuWork) -> None:
 
 
 @action(environment=True, when=cfg.hardirqs > 0)
-def device_interrupts(cpu: Cpu, obj: Object) -> None:
+def device_interrupts(cpu: Cpu, obj: Object, reader: bool) -> None:
     """A device's handler frees an object."""
-    require(Budget.hardirqs > 0 and irq_can_arrive(cpu) and may_be_given(obj))
+    require(Budget.hardirqs > 0 and irq_can_arrive(cpu) and may_be_given(obj) and can_begin_a_reader(reader))
     Budget.hardirqs -= 1
     cpu.irqs_off = True
+    perhaps_begin_a_reader(reader)
     give(obj)
     start(hardirq, cpu, Cause.DEVICE, obj, NULL, NULL)
 
@@ -208,15 +207,15 @@ def nmi(cpu: Cpu, obj: Object) -> None:
 @atomic
 def nmi_returns(cpu: Cpu) -> None:
     """Back to whatever was interrupted."""
-    if quiescent_task_level(cpu) and not active(hardirq, cpu):
-        cpu.needs_qs = False
+    note_quiescent_state(cpu, quiescent_task_level(cpu) and not active(hardirq, cpu))
 
 
 @action(environment=True, when=cfg.nmis > 0)
-def nmi_arrives(cpu: Cpu, obj: Object) -> None:
+def nmi_arrives(cpu: Cpu, obj: Object, reader: bool) -> None:
     """An NMI: whatever the CPU does, whatever locks are held."""
-    require(Budget.nmis > 0 and not active(nmi, cpu) and may_be_given(obj))
+    require(Budget.nmis > 0 and not active(nmi, cpu) and may_be_given(obj) and can_begin_a_reader(reader))
     Budget.nmis -= 1
+    perhaps_begin_a_reader(reader)
     give(obj)
     start(nmi, cpu, obj)
 
@@ -246,45 +245,43 @@ def probe(cpu: Cpu, obj: Object) -> None:
 @atomic
 def probe_returns(cpu: Cpu) -> None:
     """Back into the probed routine."""
-    if (
-        cpu.probed == Level.TASK
-        and not cpu.irqs_off
-        and not cpu.preempt_off
-        and not active(hardirq, cpu)
-    ):
-        cpu.needs_qs = False
+    quiet = cpu.probed == Level.TASK and not cpu.irqs_off and not cpu.preempt_off
     cpu.probed = Level.TASK
+    note_quiescent_state(cpu, quiet)
 
 
 @action(environment=True, when=cfg.probes > 0)
-def probe_hits_task(cpu: Cpu, obj: Object) -> None:
+def probe_hits_task(cpu: Cpu, obj: Object, reader: bool) -> None:
     """The running task reaches a probe point."""
-    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj))
+    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj) and can_begin_a_reader(reader))
     require(not active(hardirq, cpu) and not active(nmi, cpu) and task_at_probe_point(cpu))
     Budget.probes -= 1
     cpu.probed = Level.TASK
+    perhaps_begin_a_reader(reader)
     give(obj)
     start(probe, cpu, obj)
 
 
 @action(environment=True, when=cfg.probes > 0)
-def probe_hits_hardirq(cpu: Cpu, obj: Object) -> None:
+def probe_hits_hardirq(cpu: Cpu, obj: Object, reader: bool) -> None:
     """The running hardirq handler reaches a probe point."""
-    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj))
+    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj) and can_begin_a_reader(reader))
     require(active(hardirq, cpu) and not active(nmi, cpu) and at_probe_point(hardirq, cpu))
     Budget.probes -= 1
     cpu.probed = Level.HARDIRQ
+    perhaps_begin_a_reader(reader)
     give(obj)
     start(probe, cpu, obj)
 
 
 @action(environment=True, when=cfg.probes > 0 and cfg.nmis > 0)
-def probe_hits_nmi(cpu: Cpu, obj: Object) -> None:
+def probe_hits_nmi(cpu: Cpu, obj: Object, reader: bool) -> None:
     """The running NMI handler reaches a probe point."""
-    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj))
+    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj) and can_begin_a_reader(reader))
     require(active(nmi, cpu) and at_probe_point(nmi, cpu))
     Budget.probes -= 1
     cpu.probed = Level.NMI
+    perhaps_begin_a_reader(reader)
     give(obj)
     start(probe, cpu, obj)
 
@@ -299,8 +296,13 @@ def grace_period_begins_for_callback() -> None:
     begin_grace_period()
 
 
-@action(environment=True)
-def grace_period_begins_for_others() -> None:
-    """Somebody else asks for a grace period; nobody here needs it."""
-    require(not Rcu.gp_running and not callback_waits())
-    begin_grace_period()
+@action()
+def grace_period_ends(another_begins: bool) -> None:
+    """A grace period ends; somebody else's next one may begin at once."""
+    require(Rcu.gp_running and may_end())
+    require(cfg.rcu_any_time or callback_waits() or somebody_looks())
+    require(not another_begins or (Budget.other_gps > 0 and not cfg.rcu_any_time))
+    end_grace_period()
+    if another_begins:
+        Budget.other_gps -= 1
+        begin_grace_period()

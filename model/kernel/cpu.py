@@ -13,24 +13,7 @@ Abstractions:
 """
 
 from model.kernel.bounds import Budget
-from model.language.syntax import (
-    Embed,
-    Enum,
-    NULL,
-    action,
-    active,
-    atomic,
-    cfg,
-    check,
-    inline,
-    knob,
-    me,
-    of,
-    pure,
-    record,
-    require,
-    runs_in,
-)
+from model.language.syntax import NULL, Embed, Enum, active, cfg, knob, me, my, of, pure, record, runs_in
 
 knob("smp", True, "CONFIG_SMP; without it a raw spinlock is no lock at all")
 
@@ -111,7 +94,13 @@ def probe_runs(cpu: Cpu) -> bool:
 
 @pure
 def smp_processor_id() -> Cpu:
-    """The CPU the caller runs on. For a task this is a read: it can change while preemptible."""
+    """The CPU the caller runs on.
+
+    For a task this is a read: it can change while preemptible. In a run without preemptions it
+    cannot, and the CPU is the one that the task was started on.
+    """
+    if runs_in(client, kworker) and cfg.preemptions == 0:
+        return my(cpu)
     if runs_in(client):
         return of(Client, me()).task.cpu
     if runs_in(kworker):
@@ -155,111 +144,3 @@ def quiescent_task_level(cpu: Cpu) -> bool:
 def quiescent(cpu: Cpu) -> bool:
     """The CPU is not inside any region that a grace period must wait for."""
     return quiescent_task_level(cpu) and not active(hardirq, cpu) and not active(nmi, cpu)
-
-
-# --- interrupt state ----------------------------------------------------------------------------
-
-
-@inline
-def local_irq_save() -> bool:
-    """local_irq_save(): returns whether irqs were off. Handlers run with irqs off already."""
-    if runs_in(hardirq, nmi):
-        return True
-    return irqs_off_save()
-
-
-@inline
-def local_irq_restore(flags: bool) -> None:
-    """local_irq_restore()."""
-    if not runs_in(hardirq, nmi):
-        irqs_off_restore(flags)
-
-
-@atomic
-def irqs_off_save() -> bool:
-    """Read and clear the interrupt flag of the running CPU."""
-    cpu = smp_processor_id()
-    was = cpu.irqs_off
-    cpu.irqs_off = True
-    return was
-
-
-@atomic
-def irqs_off_restore(flags: bool) -> None:
-    """Set the interrupt flag back; a CPU that becomes quiescent reports it."""
-    cpu = smp_processor_id()
-    cpu.irqs_off = flags
-    if quiescent(cpu):
-        cpu.needs_qs = False
-
-
-@inline
-def preempt_disable() -> None:
-    """preempt_disable(); handlers and probes are not preemptible in the first place."""
-    if runs_in(client, kworker):
-        preempt_count_inc()
-
-
-@inline
-def preempt_enable() -> None:
-    """preempt_enable()."""
-    if runs_in(client, kworker):
-        preempt_count_dec()
-
-
-@atomic
-def preempt_count_inc() -> None:
-    """Enter a region without preemption; these regions do not nest in the routines modelled."""
-    cpu = smp_processor_id()
-    check("model_error", not cpu.preempt_off, "preempt_disable() nests: make it a counter")
-    cpu.preempt_off = True
-
-
-@atomic
-def preempt_count_dec() -> None:
-    """Leave a region without preemption."""
-    cpu = smp_processor_id()
-    cpu.preempt_off = False
-    if quiescent(cpu):
-        cpu.needs_qs = False
-
-
-# --- scheduling ---------------------------------------------------------------------------------
-
-
-@atomic
-def task_exits(task: Task) -> None:
-    """A client's call or a worker's item is done; the CPU is free for another task."""
-    cpu = task.cpu
-    check("lock_discipline", not cpu.irqs_off, "the call returns with irqs off")
-    check("lock_discipline", not cpu.preempt_off, "the call returns with preemption off")
-    cpu.curr = NULL
-    task.cpu = NULL
-    if quiescent(cpu):
-        cpu.needs_qs = False
-
-
-@action(environment=True, when=cfg.preemptions > 0)
-def task_is_preempted(cpu: Cpu) -> None:
-    """A preemptible task is switched out; it may be switched in on another CPU."""
-    require(Budget.preemptions > 0 and cpu.curr != NULL and quiescent(cpu))
-    Budget.preemptions -= 1
-    cpu.curr.cpu = NULL
-    cpu.curr = NULL
-    cpu.needs_qs = False
-
-
-@action(when=cfg.preemptions > 0)
-def client_is_switched_in(who: Client, cpu: Cpu) -> None:
-    """A switched-out client task gets an idle CPU."""
-    require(active(client, who) and who.task.cpu == NULL and cpu.curr == NULL)
-    cpu.curr = who.task
-    who.task.cpu = cpu
-
-
-@action(when=cfg.preemptions > 0)
-def worker_is_switched_in(who: Kworker, cpu: Cpu) -> None:
-    """A switched-out worker gets an idle CPU."""
-    require(active(kworker, who) and who.task.cpu == NULL and cpu.curr == NULL)
-    cpu.curr = who.task
-    who.task.cpu = cpu

@@ -4,7 +4,8 @@ kmemleak, debugobjects and the KASAN stack depot are modelled as their locks: wh
 caller from NMI or from inside a probe is that such a lock may be held below it.
 """
 
-from model.kernel.cpu import in_nmi, local_irq_restore, local_irq_save
+from model.kernel.cpu import in_nmi
+from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_trylock, raw_spin_unlock
 from model.language.syntax import Embed, cfg, knob, record, routine

@@ -13,7 +13,8 @@ Abstractions:
 * PREEMPT_RT's irq_work thread and architectures without the interrupt are not in this file.
 """
 
-from model.kernel.cpu import Cpu, preempt_disable, preempt_enable, smp_processor_id, this_cpu
+from model.kernel.cpu import Cpu, smp_processor_id, this_cpu
+from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.language.syntax import (
     Embed,
     NULL,

@@ -11,7 +11,8 @@ Abstractions:
   CPU can never go on. It is reported when it asks for the lock, not by waiting for ever.
 """
 
-from model.kernel.cpu import Cpu, Level, level, local_irq_restore, local_irq_save, smp_processor_id
+from model.kernel.cpu import Cpu, Level, level, smp_processor_id
+from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.language.syntax import (
     NULL,
     Array,

@@ -1,28 +1,10 @@
-"""Objects: what a client frees, the one link word each has, and how the free itself behaves.
+"""Objects: what a client frees, and the one link word each has.
 
 The link word is the object's own memory: a list node and the list link are the same word, so an
 object that is on one list and is put on another loses the first link.
 """
 
-from model.kernel.bounds import Budget
-from model.kernel.debug import debug_object_unqueue, kmemleak_free
-from model.language.syntax import (
-    Ghost,
-    NULL,
-    atomic,
-    cfg,
-    check,
-    choose,
-    event,
-    knob,
-    pure,
-    record,
-    routine,
-)
-
-knob("recovery_wrong_place", False, "start-address recovery gives a place inside the object: invalid free")
-knob("recovery_neighbour", False, "start-address recovery gives another object of the slab")
-knob("recovery_faults", False, "start-address recovery looks up a struct page that does not exist")
+from model.language.syntax import Ghost, atomic, cfg, event, pure, record
 
 
 @record(count=cfg.objects)
@@ -50,58 +32,3 @@ def give(obj: Object) -> None:
     """A client passes the object to a free call."""
     obj.given = True
     event("given", obj)
-
-
-@atomic
-def return_to_allocator(obj: Object) -> None:
-    """The allocator takes the object back."""
-    event("freed", obj)
-    obj.freed = True
-    obj.queued = False
-
-
-@routine(models="mm/slub.c: kvfree")
-def kvfree(obj: Object) -> None:
-    """kvfree(): with kmemleak the object's record is removed first, under kmemleak's lock."""
-    kmemleak_free(obj)
-    return_to_allocator(obj)
-
-
-@routine(models="mm/slab_common.c: start address from the address of the link")
-def recover_start(head: Object) -> Object:
-    """The object that start-address recovery gives for a link word; NULL for an invalid place.
-
-    Which outcome a recovery has for an allocation kind is proved bit by bit elsewhere
-    (`nolock prove start-address`) and comes here as configuration: right, a wrong place in the
-    same slot (KFENCE reports an invalid free and the object stays allocated), another object, or
-    a load from a struct page that does not exist.
-    """
-    if cfg.recovery_faults:
-        fault_on_struct_page()
-    if cfg.recovery_wrong_place:
-        return NULL
-    if cfg.recovery_neighbour:
-        other = choose(o for o in Object if o != head)
-        return other
-    return head
-
-
-@atomic
-def fault_on_struct_page() -> None:
-    """The lookup loads from an address at which there is no struct page."""
-    check("start_address", False, "virt_to_slab() on an address outside the linear map: page fault")
-
-
-@routine(models="mm/slab_common.c: kvfree of a recovered address")
-def kvfree_recovered(ptr: Object) -> None:
-    """kvfree() of an address that recovery gave: an invalid place frees nothing."""
-    if ptr == NULL:
-        report_invalid_free()
-    else:
-        kvfree(ptr)
-
-
-@atomic
-def report_invalid_free() -> None:
-    """KFENCE's or KASAN's report; the object stays allocated."""
-    check("start_address", False, "the recovered address is not an object's start: invalid free")

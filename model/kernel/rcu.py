@@ -15,11 +15,26 @@ Abstractions:
 * An explicit reader is off every CPU (with PREEMPT_RCU a preempted reader), so it can end at any
   time. It holds every object that was not yet given to a free call when it began: all that it
   could have found. Holding more objects than a real reader would is what makes it general.
+* Readers and grace periods come and go at the moments that matter, and at no others:
+  - A reader that begins between two free calls finds the same objects as one that begins just
+    before the second, and the later one can only block fewer grace periods; so readers begin
+    together with a free call, or not at all.
+  - A reader that ends sooner than a grace period needs only holds its objects for a shorter time;
+    so the readers that block a grace period end with it.
+  - A grace period that somebody else asked for waits for fewer CPUs and readers the earlier it
+    begins, unless a cookie is taken, a CPU becomes quiescent or a grace period ends in between;
+    so it begins right after one of those, or is running from the start.
+  - A grace period that ends earlier than anybody looks at a cookie, takes one, or waits for a
+    callback only ends its readers sooner; so it ends just before such a step.
+  Each of these moves a step to a place from which at least as much can follow, so every violation
+  has a witness among the executions kept. `rcu_any_time` drops all four; the tests compare the
+  verdicts.
 * A CPU reports its quiescent state the moment it has one. The kernel may report later, which
   only delays the end of the grace period, and that end is already free to come late.
 """
 
-from model.kernel.cpu import Cpu, quiescent
+from model.kernel.bounds import Budget
+from model.kernel.cpu import Client, Cpu, Kworker, quiescent
 from model.kernel.objects import Object
 from model.language.syntax import (
     Array,
@@ -27,14 +42,19 @@ from model.language.syntax import (
     action,
     age_cookies,
     atomic,
+    before_cookie_use,
     cfg,
+    choose,
     cookie,
     elapsed,
+    knob,
     pure,
     record,
     require,
-    routine,
 )
+
+
+knob("rcu_any_time", False, "readers and grace periods begin and end at every moment, not only where it matters")
 
 
 @record(single=True)
@@ -54,38 +74,76 @@ class Reader:
     holds: Array[bool, Object]
 
 
-@action(environment=True, when=cfg.readers > 0)
-def reader_enters(reader: Reader) -> None:
+@atomic
+def reader_begins(reader: Reader) -> None:
     """rcu_read_lock(), and every object still reachable may be found."""
-    require(not reader.used)
     reader.used = True
     reader.active = True
     for obj in Object:
         reader.holds[obj] = not obj.given
 
 
-@action(when=cfg.readers > 0)
-def reader_leaves(reader: Reader) -> None:
+@atomic
+def reader_ends(reader: Reader) -> None:
     """rcu_read_unlock()."""
-    require(reader.active)
     reader.active = False
     reader.blocks_gp = False
     for obj in Object:
         reader.holds[obj] = False
 
 
+@pure
+def can_begin_a_reader(wanted: bool) -> bool:
+    """A reader is to begin just before a free call, and one is left."""
+    if cfg.readers == 0:
+        return not wanted
+    if cfg.rcu_any_time:
+        return not wanted
+    return not wanted or any(not r.used for r in Reader)
+
+
+@atomic
+def perhaps_begin_a_reader(wanted: bool) -> None:
+    """The first reader that has not come yet begins, if one is to."""
+    if cfg.readers > 0 and not cfg.rcu_any_time:
+        missing: bool = wanted
+        for reader in Reader:
+            if missing and not reader.used:
+                reader_begins(reader)
+                missing = False
+
+
+@action(environment=True, when=cfg.readers > 0 and cfg.rcu_any_time)
+def reader_enters(reader: Reader) -> None:
+    """A reader begins at any time."""
+    require(not reader.used)
+    reader_begins(reader)
+
+
+@action(when=cfg.readers > 0 and cfg.rcu_any_time)
+def reader_leaves(reader: Reader) -> None:
+    """A reader ends at any time."""
+    require(reader.active)
+    reader_ends(reader)
+
+
 @atomic
 def get_state_synchronize_rcu() -> Cookie:
     """get_state_synchronize_rcu() and the _full variant: loads and a barrier, safe anywhere."""
+    snapshot: Cookie = cookie(1)
     if Rcu.gp_running:
-        return cookie(2)
-    return cookie(1)
+        snapshot = cookie(2)
+    others_may_begin()
+    return snapshot
 
 
 @pure
 def poll_state_synchronize_rcu(snapshot: Cookie) -> bool:
     """poll_state_synchronize_rcu(): a full grace period has ended since the snapshot."""
     return elapsed(snapshot)
+
+
+# --- grace periods ------------------------------------------------------------------------------
 
 
 @atomic
@@ -98,15 +156,59 @@ def begin_grace_period() -> None:
         reader.blocks_gp = reader.active
 
 
+@atomic
+def others_may_begin() -> None:
+    """A grace period that nobody here needs may begin right after this step."""
+    if cfg.other_gps > 0 and not cfg.rcu_any_time:
+        begins = choose(False, True)
+        if begins and Budget.other_gps > 0 and not Rcu.gp_running:
+            Budget.other_gps -= 1
+            begin_grace_period()
+
+
+@atomic
+def note_quiescent_state(cpu: Cpu, quiet: bool) -> None:
+    """A step that may leave a CPU quiescent; `quiet` says whether it does."""
+    if quiet:
+        others_may_begin()
+        cpu.needs_qs = False
+
+
+@action(environment=True, when=cfg.other_gps > 0)
+def others_begin_grace_period() -> None:
+    """A grace period that nobody here needs; at the start, unless any time is a time."""
+    require(Budget.other_gps > 0 and not Rcu.gp_running)
+    require(cfg.rcu_any_time or not any(o.given for o in Object))
+    Budget.other_gps -= 1
+    begin_grace_period()
+
+
 @pure
-def nobody_blocks() -> bool:
-    """Every CPU and reader that the grace period waits for is done."""
-    return all(not cpu.needs_qs for cpu in Cpu) and all(not r.blocks_gp for r in Reader)
+def may_end() -> bool:
+    """Every CPU that the grace period waits for is done; and every reader, if it ends by itself."""
+    if cfg.rcu_any_time:
+        return all(not cpu.needs_qs for cpu in Cpu) and all(not r.blocks_gp for r in Reader)
+    return all(not cpu.needs_qs for cpu in Cpu)
 
 
-@action()
-def grace_period_ends() -> None:
+@pure
+def somebody_looks() -> bool:
+    """The next step of some context takes or looks at a cookie."""
+    return (
+        any(before_cookie_use(client, c) for c in Client)
+        or any(before_cookie_use(kworker, w) for w in Kworker)
+        or any(before_cookie_use(hardirq, c) for c in Cpu)
+        or any(before_cookie_use(nmi, c) for c in Cpu)
+        or any(before_cookie_use(probe, c) for c in Cpu)
+    )
+
+
+@atomic
+def end_grace_period() -> None:
     """Every cookie, stored or in somebody's hands, needs one grace period less."""
-    require(Rcu.gp_running and nobody_blocks())
     Rcu.gp_running = False
     age_cookies()
+    if not cfg.rcu_any_time:
+        for reader in Reader:
+            if reader.blocks_gp:
+                reader_ends(reader)

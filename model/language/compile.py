@@ -201,7 +201,22 @@ def _program(world: World, decl: RoutineDecl) -> Program:
     )  # fmt: skip
     program.analyse()
     world.marks[decl.name] = program.process().marks
+    world.cookie_uses[decl.name] = frozenset(
+        tr.pc for tr in program.transitions() if _uses_cookie(program, world, tr)
+    )
     return program
+
+
+def _uses_cookie(program: Program, world: World, tr: Transition) -> bool:
+    """Whether a step reads a cookie or stores one (other than the 0 of a dead local)."""
+    kinds = {name: var.type.kind for name, var in world.variables.items()}
+    kinds |= {name: kind.kind for name, kind in program.slot_types.items()}
+    exprs = (tr.guard, *fold.expressions(tr.body))
+    read = {load.var for expr in exprs for load in fold.loads(expr)}
+    stored = {
+        op.var for op in fold.flat(tr.body) if isinstance(op, Store) and op.value != Const(0)
+    }
+    return any(kinds.get(name) == "cookie" for name in read | stored)
 
 
 def _group(world: World, kind: Type) -> str:

@@ -129,6 +129,7 @@ class Loader:
         self.modules: dict[Path, Module] = {}
         self.knobs: dict[str, Knob] = {}
         self.edits = tuple(edits)
+        self.loading: set[Path] = set()
 
     def load(self, path: Path) -> Module:
         """Read a file and everything it imports.
@@ -153,9 +154,11 @@ class Loader:
             raise CompileError(f"not valid Python: {error.msg}", at) from None
         except ValueError as error:
             raise CompileError(f"{shown}: cannot be parsed: {error}") from None
-        self.modules[path] = module
+        self.loading.add(path)
         for stmt in tree.body:
             self._declare(module, stmt)
+        self.loading.discard(path)
+        self.modules[path] = module
         for edit in self.edits:
             edit(module)
         return module
@@ -221,6 +224,10 @@ class Loader:
             siblings = [f.stem for f in path.parent.glob("*.py")] if path.parent.is_dir() else []
             raise CompileError(
                 f"there is no model file `{name}`", module.where(stmt), nearest(path.stem, siblings)
+            )
+        if path.resolve() in self.loading:
+            raise CompileError(
+                "model files import each other", module.where(stmt), "move what both need to a third"
             )
         other = self.load(path)
         for alias in stmt.names:

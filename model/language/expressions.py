@@ -730,6 +730,22 @@ class Expressions:
         marks = self.world.marks.get(self.process_named(process).name, frozenset())
         return Value(InSet(self.pc_of(process, ref), marks), BOOL)
 
+    def builtin_before_cookie_use(self, node: ast.Call) -> Value:
+        """before_cookie_use(process, instance): its next step takes or looks at a cookie."""
+        process, ref = self.arguments(node, 2)
+        if self.process_named(process).name in self.world.absent:
+            return Value(FALSE, BOOL)
+        points = self.world.cookie_uses.get(self.process_named(process).name, frozenset())
+        return Value(InSet(self.pc_of(process, ref), points), BOOL)
+
+    def builtin_my(self, node: ast.Call) -> Value:
+        """my(name): a start argument of the running process, from a routine that it calls."""
+        (arg,) = self.arguments(node, 1)
+        bound = self.calls[0].env.get(arg.id) if isinstance(arg, ast.Name) else None
+        if self.process is None or not isinstance(bound, Local):
+            self.fail("my(name) names a start argument of the process", node)
+        return Value(Temp(bound.name), bound.type)
+
     def pc_of(self, process: ast.expr, ref: ast.expr) -> Expr:
         decl = self.process_named(process)
         value = self.expr(ref)

@@ -18,7 +18,7 @@ WORD_BITS = 64
 
 @dataclass(frozen=True)
 class Field:
-    """Where a variable lives: cell `i` is `i % per_word` fields above `shift`, `i // per_word` words on.
+    """Where a variable lives: cell `i` is `i // per_word` words and `i % per_word` fields on.
 
     A variable of one value has no bits and no place.
     """
@@ -72,9 +72,7 @@ class Layout:
 
     def unpack(self, words: Sequence[int]) -> tuple[int, ...]:
         """The state that was packed."""
-        return tuple(
-            (words[word] >> shift & mask) + lo for word, shift, mask, lo in self._places
-        )
+        return tuple((words[word] >> shift & mask) + lo for word, shift, mask, lo in self._places)
 
 
 def layout(machine: Machine) -> Layout:

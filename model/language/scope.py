@@ -71,6 +71,7 @@ class World:
     entries: dict[str, list[RoutineDecl]]
     properties: frozenset[str]
     marks: dict[str, frozenset[int]] = field(default_factory=dict)
+    cookie_uses: dict[str, frozenset[int]] = field(default_factory=dict)
     types: dict[str, Type] = field(default_factory=dict)
     mutable: set[str] = field(default_factory=set)
     ordered: set[str] = field(default_factory=set)

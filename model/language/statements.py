@@ -46,6 +46,7 @@ class Lowering(Expressions):
         super().__init__(world, flow, process)
         self.flow: Flow = flow
         self.atomic = False
+        self.opened: Node | None = None
         self.start_ops = start_ops
 
     # --- statements ---------------------------------------------------------------------------
@@ -382,7 +383,7 @@ class Lowering(Expressions):
         callee.line = line
         chain = (*where.chain, Frame(decl.name, decl.module.shown, decl.node.lineno, decl.models))
         where = type(where)(where.file, where.line, where.column, where.text, chain)
-        self.emit(Node("step", where, guard=guard))
+        self.opened = self.emit(Node("step", where, guard=guard))
         self.atomic = True
 
     def callback(self, node: ast.Call) -> Value:
@@ -546,9 +547,10 @@ class Lowering(Expressions):
 
     def choose(self, name: str, value: ast.Call, slot: Local | None, stmt: ast.stmt) -> None:
         """`x = choose(False, True)`, `choose(range(a, b))`, `choose(x for x in R if p)`."""
-        if self.atomic:
-            self.fail("choose() is a step of its own", stmt, "choose before the atomic call")
         assert isinstance(value.func, ast.Name)
+        if self.atomic:
+            self.choose_in_step(name, value, stmt)
+            return
         or_null = value.func.id == "choose_or_null"
         param = Param("choice")
         guard: Expr = TRUE
@@ -583,6 +585,20 @@ class Lowering(Expressions):
         node = Node("step", self.where(stmt), ops=[Set(slot.name, param)], guard=guard)
         node.params = (Parameter("choice", kind.lo, kind.hi, kind),)
         self.emit(node)
+
+    def choose_in_step(self, name: str, value: ast.Call, stmt: ast.stmt) -> None:
+        """A choice within an atomic body: the step has one outcome for each value."""
+        step = self.opened
+        if step is None or step.params or len(value.args) < 2:
+            text = "an atomic body makes one choice, among written-out constants"
+            self.fail(text, stmt, "choose before the atomic call")
+        items = [self.expr(arg) for arg in value.args]
+        numbers = [v.expr.value for v in items if isinstance(v.expr, Const)]
+        if numbers != list(range(numbers[0], numbers[0] + len(items))):
+            self.fail("choices must be consecutive constants", stmt)
+        kind = Type(items[0].type.kind, numbers[0], numbers[-1], items[0].type.name)
+        step.params = (Parameter("choice", kind.lo, kind.hi, kind),)
+        self.call.env[name] = Value(Param("choice"), kind)
 
     def filter(self, var: str, item: Value, ifs: list[ast.expr]) -> Expr:
         saved = dict(self.call.env)

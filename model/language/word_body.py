@@ -185,9 +185,7 @@ class BodyParser:
         self._fail(
             node,
             f"a {wanted} is needed, this is a {expr.type}",
-            "convert a Flag with `1 if flag else 0`"
-            if expr.type == FLAG
-            else f"use a {wanted}",
+            "convert a Flag with `1 if flag else 0`" if expr.type == FLAG else f"use a {wanted}",
         )
 
     def expression(self, node: ast.expr, env: Mapping[str, str]) -> Expr:

@@ -22,7 +22,7 @@ its routines, `engines.symbolic.word_terms` translates them for Z3.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from model.language.word_error import WordError
 
@@ -47,7 +47,8 @@ __all__ = [
 Word = int
 Flag = bool
 
-NULL: Word = 0
+# Compared with words and with pointers to records alike.
+NULL: Any = 0
 MASK = (1 << 64) - 1
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -83,9 +84,7 @@ def memory_primitive(*, requires: str | None = None, says: str = "") -> Callable
     return keep
 
 
-def expect(
-    *, property: str, where: str, verdict: str, because: str, reported: str = ""
-) -> None:
+def expect(*, property: str, where: str, verdict: str, because: str, reported: str = "") -> None:
     """State what a file expects of itself; `where` lists patterns of kinds, separated by spaces."""
     del property, where, verdict, because, reported  # read from the syntax tree
 

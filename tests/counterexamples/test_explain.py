@@ -20,8 +20,7 @@ def test_a_failed_check_names_who_made_it_fail() -> None:
         "At step 3 cpu 0 NMI interrupts cpu 0 task before `obj.next = krcp.head` (sample.py:13). "
         "Krcp[0].lock is yes since step 2, when cpu 0 task ran `raw_spin_lock(krcp.lock)` "
         "(sample.py:12). "
-        "Hence the context waits for something that cannot be released until it returns. "
-        "self_deadlock: spins on a lock that the context below it holds."
+        "Hence self_deadlock is violated: spins on a lock that the context below it holds."
     )
 
 
@@ -33,9 +32,8 @@ def test_a_lost_object_names_the_window_and_the_overwrite() -> None:
         "(`krcp.head = obj`), and `krcp.head = obj` at step 11 overwrites that unseen. "
         "Since step 11 (cpu 0 task, `krcp.head = obj`) nothing points to object 2 any more. "
         "Up to step 4 a good ending could still be reached; "
-        "step 5 (cpu 0 NMI, `nmi calls kvfree_call_rcu`) is where it was lost. "
-        "Hence an object that was given to a free call is never freed. "
-        "no_lost_objects: an object given to a free call is not freed."
+        "once step 5 (cpu 0 NMI, `nmi calls kvfree_call_rcu`) has happened, none can. "
+        "Hence no_lost_objects is violated: an object given to a free call is not freed."
     )
 
 
@@ -59,8 +57,7 @@ def test_first_wrong_is_the_last_state_with_a_good_ending() -> None:
     machine = lockless_nmi()
     trace = shortest(machine, "no_lost_objects").trace(machine)
     execution = confirm(machine, trace.property, trace.kind, rematch(trace, machine))
-    found = first_wrong(execution, trace.property, arrivals=False)
+    found = first_wrong(execution, trace.property)
     assert (found.step, found.exact) == (5, True)
-    assert first_wrong(execution, trace.property, arrivals=False, limit=1) == FirstWrong(
-        len(trace.steps), False, 2
-    )
+    admitted = FirstWrong(len(trace.steps), False, 2)
+    assert first_wrong(execution, trace.property, limit=1) == admitted

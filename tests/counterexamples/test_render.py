@@ -72,6 +72,19 @@ def test_six_lanes_stand_as_stairs() -> None:
     assert all(f"cpu {n} task" in header for n in range(1, 7))
 
 
+def test_how_the_system_comes_to_rest_is_left_out() -> None:
+    """Guards against sixty rows after the one that matters."""
+    machine = lockless_nmi()
+    trace = shortest(machine, "no_lost_objects").trace(machine)
+    last = trace.steps[-1]
+    more = tuple(replace(last, number=n, where=replace(last.where, line=n)) for n in range(17, 40))
+    more = tuple(replace(s, statement=s.where) for s in more)
+    long = replace(trace, steps=(*trace.steps, *more))
+    explanation = explain(machine, trace)
+    assert "Steps 13-39 bring the system to rest (--full)." in render_text(long, explanation)
+    assert "Steps 13" not in render_text(long, explanation, full=True)
+
+
 def test_a_terminal_gets_colour_and_a_pipe_does_not() -> None:
     """Guards against escape codes in a log."""
     machine = locking_nmi()

@@ -74,6 +74,13 @@ def test_a_firing_that_is_not_enabled_is_named() -> None:
     assert error.value.step == 2
 
 
+def test_a_firing_of_another_machine_is_refused() -> None:
+    """Guards against a trace of one compilation told with the cells of another."""
+    found = shortest(locking_nmi(), "self_deadlock")
+    with pytest.raises(ReplayError, match="step 4 .* is of another machine"):
+        build_trace(lockless_nmi(), found.prop, found.message, "check", found.firings)
+
+
 @pytest.mark.parametrize(
     ("kind", "prop", "says"),
     [
@@ -119,7 +126,7 @@ def test_a_model_error_is_a_trace(fault: Store) -> None:
     firing = next(enabled(machine, machine.initial))
     trace = build_trace(machine, "model_error", "out of range", "model_error", (firing,))
     assert trace.kind == "check"
-    assert "the model itself is wrong" in explain(machine, trace).paragraph
+    assert "The model itself is wrong" in explain(machine, trace).paragraph
     assert "model_error is violated" in render_text(trace)
 
 

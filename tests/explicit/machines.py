@@ -109,9 +109,7 @@ class Builder:
         ghost: bool = False,
     ) -> None:
         """A shared variable."""
-        self.variables.append(
-            Variable(name, kind, tuple(dims), initial, ghost=ghost, guard=guard)
-        )
+        self.variables.append(Variable(name, kind, tuple(dims), initial, ghost=ghost, guard=guard))
 
     def process(
         self,
@@ -124,9 +122,7 @@ class Builder:
     ) -> Dimension:
         """A process, its pc variable, and the dimension of its own cells."""
         dim = Dimension(name, instances, "process")
-        self.variables.append(
-            Variable(f"{name}.pc", number(0, pcs - 1), (dim,), start, role="pc")
-        )
+        self.variables.append(Variable(f"{name}.pc", number(0, pcs - 1), (dim,), start, role="pc"))
         self.processes.append(Process(name, "CPU", instances, pcs, may_run, marks))
         return dim
 
@@ -228,9 +224,7 @@ def counters(cells: int, top: int, checked: int | None = None) -> Machine:
         guard=binary("<", at, top),
         params=(which,),
     )
-    b.action(
-        "down", store("count", Param("i"), plus(at, -1)), guard=eq(at, top), params=(which,)
-    )
+    b.action("down", store("count", Param("i"), plus(at, -1)), guard=eq(at, top), params=(which,))
     return b.build()
 
 

@@ -77,8 +77,8 @@ def machines(draw: Draw) -> Machine:
     if draw(st.integers(0, 2)) == 0:
         b.invariants.append(Invariant("inv", binary("<", x, draw(st.integers(1, 3))), "x"))
     if draw(st.integers(0, 3)) == 0:
-        pc = load("task.pc", Const(0))
-        b.invariants.append(Invariant("at", negate(both(eq(pc, LAST), eq(x, 2))), "pc"))
+        first = load("task.pc", Const(0))
+        b.invariants.append(Invariant("at", negate(both(eq(first, LAST), eq(x, 2))), "pc"))
     if draw(st.integers(0, 1)):
         b.goals.append(Goal("goal", eq(x, draw(st.integers(0, 2))), "x"))
     if draw(st.integers(0, 3)):
@@ -221,7 +221,9 @@ def locked_machines(draw: Draw) -> Machine:
         for pc in (2, 3, 4):
             _guarded(b, draw, name, pc, mistake)
         release = check("lock_discipline", eq(load("lock"), _who(name)), "released by another")
-        freed = () if mistake == 2 and draw(st.integers(0, 1)) else (release, store("lock", Const(0)))
+        freed = (
+            () if mistake == 2 and draw(st.integers(0, 1)) else (release, store("lock", Const(0)))
+        )
         b.step(name, 5, 6, *freed)
         r, c = f"{name}.r", f"{name}.c"
         b.step(

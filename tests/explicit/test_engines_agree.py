@@ -6,14 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.explicit.explore import Exploration, Options, explore
+from engines.explicit.explore import Engine, Exploration, Options, explore
 from model.language.interpreter import broken_invariant, enabled, fire
 from model.language.machine import Machine
 from tests.explicit.machines import counters, peterson
 from tests.explicit.random_machines import machines
 from tests.explicit.reference import Reference, search
 
-PLAIN = Options(merge_local=False, merge_locks=False, symmetry=False)
 ENGINES = ("c", "python")
 
 slow_to_draw = settings(
@@ -21,15 +20,9 @@ slow_to_draw = settings(
 )
 
 
-def plain(engine: str) -> Options:
+def plain(engine: Engine) -> Options:
     """One engine without reductions."""
-    assert engine in ("c", "python")
-    return Options(
-        engine="c" if engine == "c" else "python",
-        merge_local=False,
-        merge_locks=False,
-        symmetry=False,
-    )
+    return Options(engine=engine, merge_local=False, merge_locks=False, symmetry=False)
 
 
 def same(machine: Machine, found: Exploration, expected: Reference) -> None:
@@ -58,20 +51,20 @@ def same(machine: Machine, found: Exploration, expected: Reference) -> None:
     [peterson(), peterson(broken=True), counters(3, 4), counters(3, 4, checked=9)],
     ids=["peterson", "broken", "counters", "checked"],
 )
-def test_small_machines(machine: Machine, engine: str) -> None:
+def test_small_machines(machine: Machine, engine: Engine) -> None:
     same(machine, explore(machine, plain(engine)), search(machine))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @given(data=st.data())
 @slow_to_draw
-def test_random_machines(engine: str, data: st.DataObject) -> None:
+def test_random_machines(engine: Engine, data: st.DataObject) -> None:
     machine = data.draw(machines())
     same(machine, explore(machine, plain(engine)), search(machine))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_traces_end_in_the_violation(engine: str) -> None:
+def test_traces_end_in_the_violation(engine: Engine) -> None:
     machine = peterson(broken=True)
     violation = explore(machine, plain(engine)).violations["mutual_exclusion"]
     state = machine.initial

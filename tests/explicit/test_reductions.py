@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.explicit.explore import Exploration, Options, explore
+from engines.explicit.explore import Engine, Exploration, Options, explore
 from engines.reductions.merging import merging
 from engines.reductions.symmetry import symmetry, transpositions
 from model.language.machine import Machine
@@ -62,7 +62,7 @@ def test_merging_is_the_same_in_c(data: st.DataObject) -> None:
 @pytest.mark.parametrize("engine", ["c", "python"])
 @given(data=st.data())
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_symmetry_counts_classes(engine: str, data: st.DataObject) -> None:
+def test_symmetry_counts_classes(engine: Engine, data: st.DataObject) -> None:
     """The quotient by renaming, counted by definition."""
     machine = data.draw(symmetric_machines())
     options = replace(PLAIN, engine=engine, symmetry=True)

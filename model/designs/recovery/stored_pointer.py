@@ -10,6 +10,7 @@ from model.language.words import Word, expect, word_routine
 def recover(head: Word) -> Word:
     return stored_start(head)
 
+
 expect(
     property="start_address",
     where="*",

@@ -1,0 +1,119 @@
+"""Interrupt and preemption state, and the scheduling of tasks."""
+
+from model.kernel.bounds import Budget
+from model.kernel.cpu import Client, Cpu, Kworker, Task, quiescent, smp_processor_id
+from model.kernel.rcu import note_quiescent_state
+from model.language.syntax import (
+    NULL,
+    action,
+    active,
+    atomic,
+    cfg,
+    check,
+    inline,
+    require,
+    runs_in,
+)
+
+
+
+@inline
+def local_irq_save() -> bool:
+    """local_irq_save(): returns whether irqs were off. Handlers run with irqs off already."""
+    if runs_in(hardirq, nmi):
+        return True
+    return irqs_off_save()
+
+
+@inline
+def local_irq_restore(flags: bool) -> None:
+    """local_irq_restore()."""
+    if not runs_in(hardirq, nmi):
+        irqs_off_restore(flags)
+
+
+@atomic
+def irqs_off_save() -> bool:
+    """Read and clear the interrupt flag of the running CPU."""
+    cpu = smp_processor_id()
+    was = cpu.irqs_off
+    cpu.irqs_off = True
+    return was
+
+
+@atomic
+def irqs_off_restore(flags: bool) -> None:
+    """Set the interrupt flag back; a CPU that becomes quiescent reports it."""
+    cpu = smp_processor_id()
+    cpu.irqs_off = flags
+    note_quiescent_state(cpu, quiescent(cpu))
+
+
+@inline
+def preempt_disable() -> None:
+    """preempt_disable(); handlers and probes are not preemptible in the first place."""
+    if runs_in(client, kworker):
+        preempt_count_inc()
+
+
+@inline
+def preempt_enable() -> None:
+    """preempt_enable()."""
+    if runs_in(client, kworker):
+        preempt_count_dec()
+
+
+@atomic
+def preempt_count_inc() -> None:
+    """Enter a region without preemption; these regions do not nest in the routines modelled."""
+    cpu = smp_processor_id()
+    check("model_error", not cpu.preempt_off, "preempt_disable() nests: make it a counter")
+    cpu.preempt_off = True
+
+
+@atomic
+def preempt_count_dec() -> None:
+    """Leave a region without preemption."""
+    cpu = smp_processor_id()
+    cpu.preempt_off = False
+    note_quiescent_state(cpu, quiescent(cpu))
+
+
+# --- scheduling ---------------------------------------------------------------------------------
+
+
+@atomic
+def task_exits(task: Task) -> None:
+    """A client's call or a worker's item is done; the CPU is free for another task."""
+    cpu = task.cpu
+    check("lock_discipline", not cpu.irqs_off, "the call returns with irqs off")
+    check("lock_discipline", not cpu.preempt_off, "the call returns with preemption off")
+    cpu.curr = NULL
+    task.cpu = NULL
+    note_quiescent_state(cpu, quiescent(cpu))
+
+
+@action(environment=True, when=cfg.preemptions > 0)
+def task_is_preempted(cpu: Cpu) -> None:
+    """A preemptible task is switched out; it may be switched in on another CPU."""
+    require(Budget.preemptions > 0 and cpu.curr != NULL and quiescent(cpu))
+    Budget.preemptions -= 1
+    cpu.curr.cpu = NULL
+    cpu.curr = NULL
+    cpu.needs_qs = False
+
+
+@action(when=cfg.preemptions > 0)
+def client_is_switched_in(who: Client, cpu: Cpu) -> None:
+    """A switched-out client task gets an idle CPU."""
+    require(active(client, who) and who.task.cpu == NULL and cpu.curr == NULL)
+    cpu.curr = who.task
+    who.task.cpu = cpu
+
+
+@action(when=cfg.preemptions > 0)
+def worker_is_switched_in(who: Kworker, cpu: Cpu) -> None:
+    """A switched-out worker gets an idle CPU."""
+    require(active(kworker, who) and who.task.cpu == NULL and cpu.curr == NULL)
+    cpu.curr = who.task
+    who.task.cpu = cpu

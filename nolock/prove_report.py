@@ -1,0 +1,161 @@
+"""What `nolock prove start-address` prints: a table, and a picture for each kind of failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from counterexamples.memory_picture import memory_picture, signed_distance
+from engines.symbolic.address_verdict import AddressVerdict
+from engines.symbolic.slab_geometry import CacheVerdict, Reading
+from model.kernel.kinds import kind_named
+from properties.start_address import NAME, OUTCOME_SAYS, OUTCOMES, Defect, defect_of
+
+_STYLE = {"proved": "green", "violated": "red", "incomplete": "yellow"}
+
+
+def render_start_address(verdicts: Sequence[AddressVerdict], console: Console) -> None:
+    """Print the verdicts as a table, then each distinct defect with a picture and a paragraph."""
+    console.print(_table(verdicts))
+    for verdict in verdicts:
+        if verdict.verdict == "incomplete":
+            console.print(
+                Text(f"incomplete: {verdict.recovery}, {_place(verdict)}: {verdict.reason}"),
+                style="yellow",
+            )
+    for verdict, defect in distinct_defects(verdicts):
+        console.print()
+        console.print(Text(f"{defect.name}  {verdict.recovery} on {_place(verdict)}", style="bold"))
+        console.print(memory_picture(verdict), end="", soft_wrap=True)
+        console.print(Text(defect.says))
+    console.print()
+    console.print(Text(summary(verdicts)))
+
+
+def distinct_defects(
+    verdicts: Sequence[AddressVerdict],
+) -> list[tuple[AddressVerdict, Defect]]:
+    """Return one violated verdict for each recovery and defect, the worst outcome first."""
+    found: dict[tuple[str, str], tuple[AddressVerdict, Defect]] = {}
+    for verdict in verdicts:
+        if verdict.verdict != "violated" or verdict.outcome is None:
+            continue
+        defect = defect_of(kind_named(verdict.kind), verdict.outcome)
+        key = (verdict.recovery, defect.name)
+        best = found.get(key)
+        if best is None or _severity(verdict) < _severity(best[0]):
+            found[key] = (verdict, defect)
+    return [found[key] for key in sorted(found)]
+
+
+def summary(verdicts: Sequence[AddressVerdict]) -> str:
+    """Return one sentence: how many verdicts of which sort, and whether all were expected."""
+    counts = {name: sum(v.verdict == name for v in verdicts) for name in _STYLE}
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    odd = [v for v in verdicts if not v.as_expected]
+    seconds = sum(v.seconds for v in verdicts)
+    end = "all as expected" if not odd else f"{len(odd)} not as expected"
+    return f"{NAME}: {parts or 'nothing asked'}; {end}; {seconds:.1f} s"
+
+
+def start_address_json(verdicts: Sequence[AddressVerdict]) -> list[dict[str, object]]:
+    """Return the verdicts in the project's format, with what is particular to this property."""
+    return [
+        {
+            "design": verdict.recovery,
+            "environment": f"{verdict.arch}, {verdict.page_size // 1024} KiB pages",
+            "property": NAME,
+            "verdict": verdict.verdict,
+            "expected": verdict.expected,
+            "bounds": verdict.covers,
+            "engine": verdict.engine,
+            "states": None,
+            "depth": None,
+            "seconds": round(verdict.seconds, 3),
+            "trace_length": len(verdict.witness.ran.lines) if verdict.witness else None,
+            "unreached": [],
+            "recovery": verdict.recovery,
+            "kind": verdict.kind,
+            "arch": verdict.arch,
+            "page_size": verdict.page_size,
+            "outcome": verdict.outcome,
+            "covers": verdict.covers,
+            "because": verdict.because,
+            "reported": verdict.reported,
+            "reason": verdict.reason,
+            "witness": verdict.witness.as_json() if verdict.witness else None,
+        }
+        for verdict in verdicts
+    ]
+
+
+def render_slab_geometry(
+    reading: Reading, verdicts: Sequence[CacheVerdict], console: Console
+) -> None:
+    """Print what each recovery does to the caches of this kernel, counted by kind."""
+    merged = sum(cache.aliases for cache in reading.caches)
+    console.print(
+        Text(f"{len(reading.caches)} caches from {reading.source}, {merged} merged names with them")
+    )
+    for note in reading.notes:
+        console.print(Text(note), style="yellow")
+    table = Table("recovery", "kind", "proved", "violated", "incomplete", "first violation")
+    groups: dict[tuple[str, str], list[CacheVerdict]] = {}
+    for verdict in verdicts:
+        groups.setdefault((verdict.recovery, verdict.kind), []).append(verdict)
+    for (recovery, kind), group in groups.items():
+        counts = [sum(v.verdict == name for v in group) for name in _STYLE]
+        first = next((v for v in group if v.verdict == "violated"), None)
+        example = f"{first.cache.name}: {first.example}" if first else ""
+        table.add_row(recovery, kind, *(str(n) if n else "" for n in counts), Text(example))
+    console.print(table)
+
+
+def _table(verdicts: Sequence[AddressVerdict]) -> Table:
+    """One row for each recovery and kind, one column for each architecture and page size."""
+    places = list(dict.fromkeys((v.arch, v.page_size) for v in verdicts))
+    table = Table("recovery", "allocation", title=NAME)
+    for arch, size in places:
+        table.add_column(f"{arch} {size // 1024}K", no_wrap=True)
+    table.add_column("if wrong")
+    rows: dict[tuple[str, str], dict[tuple[str, int], AddressVerdict]] = {}
+    for v in verdicts:
+        rows.setdefault((v.recovery, v.kind), {})[v.arch, v.page_size] = v
+    previous = ""
+    for (recovery, kind), cells in rows.items():
+        worst = min(
+            (v.outcome for v in cells.values() if v.verdict == "violated" and v.outcome),
+            key=OUTCOMES.index,
+            default=None,
+        )
+        table.add_row(
+            "" if recovery == previous else recovery,
+            kind_named(kind).says,
+            *(_cell(cells.get(place)) for place in places),
+            "" if worst is None else OUTCOME_SAYS[worst],
+        )
+        previous = recovery
+    return table
+
+
+def _cell(verdict: AddressVerdict | None) -> Text:
+    if verdict is None:
+        return Text("-", style="dim")  # no such objects there
+    expected = "" if verdict.as_expected else f" (expected {verdict.expected or 'nothing'})"
+    return Text(verdict.verdict + expected, style=_STYLE[verdict.verdict])
+
+
+def _severity(verdict: AddressVerdict) -> tuple[int, int]:
+    """The worst outcome first, then the one that is furthest off, which is the plainest to see."""
+    if verdict.outcome is None or verdict.witness is None:
+        return len(OUTCOMES), 0
+    off = signed_distance(verdict.witness.recovered, verdict.witness.start)
+    return OUTCOMES.index(verdict.outcome), -abs(off)
+
+
+def _place(verdict: AddressVerdict) -> str:
+    size = verdict.page_size // 1024
+    return f"{kind_named(verdict.kind).says}, {verdict.arch} with {size} KiB pages"
