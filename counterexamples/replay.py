@@ -16,7 +16,7 @@ from model.language.interpreter import (
     evaluate,
     fire,
 )
-from model.language.machine import Check, Const, Goal, Invariant, Machine
+from model.language.machine import Check, Const, Goal, Invariant, Machine, Transition
 from model.language.source import Provenance
 
 Kind = Literal["check", "invariant", "rest", "unreachable", "lasso"]
@@ -80,7 +80,7 @@ def run_firings(machine: Machine, firings: Sequence[Firing]) -> Execution:
                 f"{violated.prop}; a violating state has no successors",
                 number,
             )
-        if firing.transition not in machine.transitions[firing.transition.id :][:1]:
+        if not _belongs(machine, firing.transition):
             raise ReplayError(f"step {number} ({_text(firing)}) is of another machine", number)
         if not can_fire(machine, states[-1], firing):
             why = why_not(machine, states[-1], firing)
@@ -89,6 +89,11 @@ def run_firings(machine: Machine, firings: Sequence[Firing]) -> Execution:
         states.append(successor.state)
         violated = successor.violated or _violated_in(machine, successor.state)
     return Execution(machine, tuple(firings), tuple(states), violated)
+
+
+def _belongs(machine: Machine, transition: Transition) -> bool:
+    at = transition.id
+    return 0 <= at < len(machine.transitions) and machine.transitions[at] == transition
 
 
 def advance(machine: Machine, state: State, firing: Firing) -> Successor:

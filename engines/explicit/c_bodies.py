@@ -44,7 +44,7 @@ class Bodies:
         return [
             "",
             f"/* {at} {comment(tr.name)}: {comment(str(tr.where))}: {comment(tr.where.text)} */",
-            f"static int do_{at}({signature})",
+            f"NL_STEP int do_{at}({signature})",
             "{",
             *lines,
             "",

@@ -170,7 +170,7 @@ class Text:
         """Functions that decrement every cell above 0 of a variable."""
         lines: list[str] = []
         for name in variables:
-            lines += ["", f"static void {self.names.of('age', name)}(word *n)", "{"]
+            lines += ["", f"NL_STEP void {self.names.of('age', name)}(word *n)", "{"]
             lines += [f"\t{line}" for line in self._age_of(self.layout.fields[name])]
             lines.append("}")
         return lines

@@ -33,8 +33,9 @@ PROLOGUE = """\
 
 #define NL_WORDS {words}
 #define NL_ACCESSOR static inline __attribute__((always_inline, unused))
+#define NL_STEP static __attribute__((unused))
 
-static inline word *begin(const word *s, struct nl_out *out, int system)
+NL_ACCESSOR word *begin(const word *s, struct nl_out *out, int system)
 {{
 	word *n = out->slots + (uint64_t)out->count * NL_WORDS;
 
@@ -46,7 +47,7 @@ static inline word *begin(const word *s, struct nl_out *out, int system)
 """
 
 END = """
-static void end(struct nl_out *out, word *n, uint32_t transition, int system, int code)
+NL_STEP void end(struct nl_out *out, word *n, uint32_t transition, int system, int code)
 {
 	out->fired[transition]++;
 	if (code != NL_FINE) {
@@ -159,7 +160,7 @@ class _Writer:
         runs = self.text.expr(proc.may_run, scope, "s")
         return [
             "",
-            f"static inline int {self._name('runs', proc)}(const word *s, val self, int *to)",
+            f"NL_STEP int {self._name('runs', proc)}(const word *s, val self, int *to)",
             "{",
             "\tint bad = 0;",
             f"\tconst int runs = {pc} && ({runs});",
@@ -255,7 +256,7 @@ class _Writer:
         name = self._name("ahead", proc)
         head = [
             "",
-            f"static void {name}(word *n, val self, uint64_t *fired)",
+            f"NL_STEP void {name}(word *n, val self, uint64_t *fired)",
             "{",
             "\tint bad = 0;",
         ]

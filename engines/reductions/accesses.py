@@ -200,16 +200,17 @@ class _Body:
                     write = replace(base, kind="write", var=var, index=where, value=value)
                     yield from self._checked([write], checks)
                     self.stored.add(var)
-                    # What is known is about the beginning; only its index must stay the same.
-                    facts = frozenset(f for f in base.facts if not _depends(f[1], var))
-                    held = frozenset(c for c in base.held if not _depends(c[1], var))
-                    base = replace(base, facts=facts, held=held)
+                    base = _without(base, {var})
                 case If(cond, then, other):
                     yield from self._checked(_reads(cond, base, truth=True), checks)
+                    before = set(self.stored)
                     known = replace(base, facts=base.facts | self.known(cond))
-                    yield from self.ops(then, known, checks)
                     refuted = replace(base, facts=base.facts | self.refuted(cond))
+                    yield from self.ops(then, known, checks)
+                    after_then, self.stored = self.stored, before
                     yield from self.ops(other, refuted, checks)
+                    self.stored |= after_then
+                    base = _without(base, self.stored)
                 case Check(prop, cond, message):
                     inside = prop == DISCIPLINE
                     asks = inside and any(f"`{name}`" in message for name in self.guarded)
@@ -372,8 +373,21 @@ def _opposite(expr: Expr) -> Expr:
     return Unary("not", expr)
 
 
-def _depends(index: tuple[Expr, ...], var: str) -> bool:
-    return any(isinstance(e, Load) and e.var == var for part in index for e in walk(part))
+def _without(base: Access, stored: set[str]) -> Access:
+    """Forgets what is said of cells whose index may have changed.
+
+    A fact is about the beginning of the body, so a store to the cell itself leaves it alone.
+    """
+
+    def steady(index: tuple[Expr, ...]) -> bool:
+        parts = (inner for part in index for inner in walk(part))
+        return not any(isinstance(inner, Load) and inner.var in stored for inner in parts)
+
+    return replace(
+        base,
+        facts=frozenset(fact for fact in base.facts if steady(fact[1])),
+        held=frozenset(cell for cell in base.held if steady(cell[1])),
+    )
 
 
 def _equalities(cond: Expr) -> Iterator[Fact]:

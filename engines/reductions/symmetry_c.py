@@ -20,7 +20,7 @@ MOST_TRIED = 24
 """Permutations up to this number are tried without sorting first."""
 
 _KEEP_LEAST = """
-static inline void keep_least(word *least, const word *t)
+NL_ACCESSOR void keep_least(word *least, const word *t)
 {
 	for (int i = 0; i < NL_WORDS; i++) {
 		if (t[i] == least[i])
@@ -69,7 +69,7 @@ def canonical_c(layout: Layout, symmetry: Symmetry | None) -> list[str]:
     """Definition of `canonical(word *)`, which does nothing without symmetry."""
     records = symmetry.records if symmetry is not None else ()
     if not records:
-        return ["", "static inline void canonical(word *n)", "{", "\t(void)n;", "}"]
+        return ["", "NL_ACCESSOR void canonical(word *n)", "{", "\t(void)n;", "}"]
     if len(records) == 1 and factorial(records[0][1]) > MOST_TRIED:
         ((record, size),) = records
         return [*_sorted(layout, record, size)]
@@ -87,7 +87,7 @@ def _tried(layout: Layout, records: tuple[tuple[str, int], ...]) -> Iterator[str
         swaps.append([f"swap_{number}_{a}_{b}(t);" for a, b in steps])
     total = prod(len(steps) + 1 for steps in swaps)
     yield f"\n/* Tries {total} arrangements. */"
-    yield "static void canonical(word *n)"
+    yield "NL_STEP void canonical(word *n)"
     yield "{"
     yield "\tword t[NL_WORDS];"
     yield ""
@@ -171,7 +171,7 @@ def _raw(field: Field, at: int) -> str:
 def _swap(layout: Layout, record: str, a: int, b: int, name: str) -> Iterator[str]:
     """A function that exchanges two instances: their cells, and who refers to them."""
     yield f"\n/* {record} {a + 1} and {b + 1} change places. */"
-    yield f"static inline void {name}(word *n)"
+    yield f"NL_ACCESSOR void {name}(word *n)"
     yield "{"
     yield "\tword x;"
     yield ""

@@ -1,5 +1,6 @@
-"""Looks for a placement that a recovery gets wrong: bit-exact, at geometries that kernels have.
+"""Looks for a placement that a recovery gets wrong, at geometries that kernels have.
 
+Some are tried on plain integers; the search beyond them is Z3's, with 64-bit vectors.
 With a given stride every division is by a number, and 64-bit vectors are no burden.  Preferences
 (a small offset, a slot in the middle, a round address) keep the witness readable; they are given
 up one by one when there is no violation with them.
@@ -123,41 +124,73 @@ def is_vacuous(kind: Kind, layout: Layout) -> bool:
 
 
 def find_witness(
-    program: WordProgram, kind: Kind, layout: Layout, deadline: float | None
+    program: WordProgram,
+    kind: Kind,
+    layout: Layout,
+    deadline: float | None,
+    *,
+    may_fault: bool = True,
 ) -> tuple[Witness | None, str]:
-    """Return the worst replayed violation found, or None, and what was tried."""
-    tags = int(kind.tagged)
-    queries: list[tuple[Query, dict[str, int]]] = []
-    for geometry in geometries(kind):
-        given = _given(kind, layout, geometry)
-        queries.append((_query(program, kind, layout, given, tags), given))
+    """Return the worst violation found, or None, and what was tried.
+
+    A few placements that kernels really have are tried by the evaluator first.  Z3 then looks for
+    something worse, or for anything at all if they were all right.  `may_fault` is False where
+    the obligations on the way have been proved.
+    """
+    best = min(_tries(program, kind, layout), key=lambda w: OUTCOMES.index(w.outcome), default=None)
+    worse = OUTCOMES[: OUTCOMES.index(best.outcome)] if best else OUTCOMES[:-1]
+    wanted = [
+        outcome
+        for outcome in worse
+        if (outcome != "faults" or may_fault) and (outcome != "neighbour" or kind.family == "slab")
+    ]
+    if not wanted:
+        return best, ""
+    # Something worse than a violation that is known already is worth a short look only.
+    looked = geometries(kind)[:2] if best else geometries(kind)
+    limit = 700 if best else 3000
     undecided = False
-    for outcome in OUTCOMES[:-1]:
-        if outcome == "neighbour" and kind.family != "slab":
-            continue
+    queries = [_query(program, kind, layout, _given(kind, layout, g)) for g in looked]
+    for outcome in wanted:
         for query, given in queries:
             if deadline is not None and time.monotonic() >= deadline:
-                return None, "the time limit was reached while looking for a violation"
+                return best, "the time limit was reached while looking for a violation"
             wishes = list(_wishes(kind, layout, given))
-            model, unknown = _model(query, _target(query, outcome), wishes)
-            undecided = undecided or unknown
-            if model is not None:
-                witness = _replay(program, kind, layout, query, model)
-                if witness is not None:
-                    return witness, ""
-                undecided = True
-    strides = ", ".join(str(g.size) for g in geometries(kind))
+            model, unknown = _model(query, _target(query, outcome), wishes, limit)
+            witness = _replay(program, kind, layout, query, model) if model else None
+            undecided = undecided or unknown or (model is not None and witness is None)
+            if witness is not None:
+                return witness, ""
+    strides = ", ".join(str(g.size) for g in looked)
     end = "some searches did not end" if undecided else "no violation there"
-    return None, f"looked at strides {strides}: {end}"
+    return best, f"looked at strides {strides}: {end}"
+
+
+def _tries(program: WordProgram, kind: Kind, layout: Layout) -> Iterator[Witness]:
+    """Yield the violations among a few placements, the most readable first."""
+    words = layout.fixed_words() | open_words(layout, int(kind.tagged))
+    for geometry in geometries(kind):
+        given = _given(kind, layout, geometry)
+        wished = dict(_wishes(kind, layout, given))
+        values = dict.fromkeys(PLACEMENT_FIELDS, 0) | {"tag": 0xFF} | kind.fixed | given | wished
+        for tag in dict.fromkeys((values["tag"], *kind.tags)):
+            for index in dict.fromkeys((values["index"], 0, max(values["objects"] - 1, 0))):
+                for offset in dict.fromkeys((values["offset"], 0, 8)):
+                    change = {"tag": tag, "index": index, "offset": offset}
+                    placed = Placed(**{**values, **change})
+                    if is_permitted(kind, placed, words):
+                        witness = _witness(program, kind, layout, placed, words)
+                        if witness is not None:
+                            yield witness
 
 
 def _query(
-    program: WordProgram, kind: Kind, layout: Layout, given: dict[str, int], tags: int
-) -> Query:
-    numbers = {**given, **open_words(layout, tags)}
-    if kind.family == "slab":
-        numbers.setdefault("requested", given["size"])
-    return build_query(program, kind, layout, BitVectors(), pointer_tags=tags, given=numbers)
+    program: WordProgram, kind: Kind, layout: Layout, given: dict[str, int]
+) -> tuple[Query, dict[str, int]]:
+    tags = int(kind.tagged)
+    numbers = given | open_words(layout, tags)
+    query = build_query(program, kind, layout, BitVectors(), pointer_tags=tags, given=numbers)
+    return query, given
 
 
 def _target(query: Query, outcome: Outcome) -> Flag:
@@ -182,11 +215,11 @@ def _target(query: Query, outcome: Outcome) -> Flag:
 
 
 def _model(
-    query: Query, target: Flag, wishes: list[tuple[str, int]]
+    query: Query, target: Flag, wishes: list[tuple[str, int]], time_limit: int
 ) -> tuple[z3.ModelRef | None, bool]:
     """Return a model with as many wishes granted as possible, and whether a search gave up."""
     solver = z3.SolverFor("QF_BV")  # a fresh solver for each model that is shown
-    solver.set("timeout", 3000)
+    solver.set("timeout", time_limit)
     solver.add(*query.permitted, target)
     terms = [query.fields[name] == query.number(value) for name, value in wishes]
     while True:
@@ -220,10 +253,18 @@ def _replay(
     if not is_permitted(kind, placed, words):
         return None
     start = start_of(kind, placed, words)
+    if start != value(query.start) or (start + placed.offset) & MASK != value(query.head):
+        return None
+    return _witness(program, kind, layout, placed, words)
+
+
+def _witness(
+    program: WordProgram, kind: Kind, layout: Layout, placed: Placed, words: dict[str, int]
+) -> Witness | None:
+    """Return what the evaluator says of a permitted placement, if the recovery is wrong there."""
+    start = start_of(kind, placed, words)
     head = (start + placed.offset) & MASK
     ran = recover(program, head, kind, placed, words)
-    if start != value(query.start) or head != value(query.head):
-        return None
     outcome = classify(start, ran, kind, placed, words)
     if outcome == "right":
         return None

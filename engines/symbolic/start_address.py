@@ -2,9 +2,9 @@
 
 Two engines share the work.  The proof is about integers with the wraps written out
 (`word_integers`), for all strides, slots, offsets, tags and addresses at once.  Where it does not
-succeed, `address_witness` looks for a violation with 64-bit vectors at real geometries; its model
-is replayed by the evaluator and only then believed.  Neither a proof nor a replayed witness means
-"incomplete".
+succeed, `address_witness` looks for a violation at real geometries, on plain integers and with
+64-bit vectors; what it finds is replayed by the evaluator and only then believed.  Neither a proof
+nor a replayed witness means "incomplete".
 """
 
 from __future__ import annotations
@@ -24,12 +24,17 @@ from engines.symbolic.word_integers import Integers
 from engines.symbolic.word_lemmas import unproved_lemmas
 from model.kernel.allocations import LARGEST_BLOCK
 from model.kernel.kinds import KIND_NAMES, Kind, exists_on, kind_named
-from model.kernel.layouts import ARCHES, PAGE_SIZES, Layout, layouts
-from model.language.word_ir import Expectation, WordProgram
-from model.language.word_parser import load_words
+from model.kernel.layouts import ARCHES, OPEN_WORDS, PAGE_SIZES, Layout, layouts
+from model.kernel.placed import ADDRESSES
+from model.language.word_error import WordError
+from model.language.word_ir import Expectation, Where, WordProgram
+from model.language.word_parser import load_words, routine_named
 from properties.start_address import NAME, Outcome, covers
 
 RECOVERIES = Path(__file__).resolve().parents[2] / "model" / "designs" / "recovery"
+# The obligations on the way are proved, only the result is not.
+_START_OPEN = "not proved that the start is recovered"
+_PROVED_CONTRACT = f"{ADDRESSES}::reciprocal_divide"
 Progress = Callable[[AddressVerdict, int, int], None]
 
 
@@ -46,7 +51,34 @@ def load_recovery(name_or_path: str) -> tuple[str, WordProgram]:
     if not path.is_file():
         known = ", ".join(recovery_names())
         raise ValueError(f"no recovery {name_or_path!r}: give a file, or one of {known}")
-    return path.stem, load_words(path)
+    program = load_words(path)
+    _check_recovery(program)
+    return path.stem, program
+
+
+def _check_recovery(program: WordProgram) -> None:
+    """Raise WordError where a word file is no recovery that the prover can judge."""
+    routine = routine_named(program, "recover")
+    if [p.type for p in routine.params] != ["Word"] or routine.result != "Word":
+        raise WordError(
+            routine.where,
+            "recover takes the address of the link and returns the object's start",
+            "write `def recover(head: Word) -> Word:`",
+        )
+    for primitive in program.primitives.values():
+        if primitive.where.file != ADDRESSES:
+            raise WordError(
+                primitive.where,
+                f"nothing is known of the memory primitive {primitive.name}",
+                "use those of model/kernel/addresses.py",
+            )
+    known = {*layouts()[0].fixed_words(), *OPEN_WORDS}
+    for name in sorted(program.layout_words - known):
+        raise WordError(
+            Where(program.path, 1, 1, ""),
+            f"no layout gives {name} a value",
+            f"use those of model/kernel: {', '.join(sorted(known))}",
+        )
 
 
 def prove_start_address(
@@ -103,8 +135,9 @@ def _judge(
     else:
         reason, engine = _prove(program, kind, layout, deadline), "Z3, integers"
         if reason:
-            witness, tried = find_witness(program, kind, layout, deadline)
-            engine = "Z3, bit-vectors; replayed" if witness else "Z3"
+            may_fault = not reason.startswith(_START_OPEN)
+            witness, tried = find_witness(program, kind, layout, deadline, may_fault=may_fault)
+            engine = "evaluator" if witness else "Z3, integers and bit-vectors"
             reason = f"{reason}; {tried}"
     expected = _expectation(program, kind)
     proved = not reason
@@ -185,11 +218,13 @@ def _refuted(
         return "the time limit was reached"
     algebra = Integers()
     query = build_query(program, kind, layout, algebra, pointer_tags=tags, given=given)
-    if "reciprocal_divide" in query.contracts_used and unproved_reciprocals():
+    if algebra.solver.check() != z3.sat:
+        return "the assumptions are not known to be consistent"
+    if _PROVED_CONTRACT in query.contracts_used and unproved_reciprocals():
         return f"reciprocal division not proved: {', '.join(unproved_reciprocals())}"
-    unknown = query.contracts_used - {"reciprocal_divide"}
+    unknown = sorted(query.contracts_used - {_PROVED_CONTRACT})
     if unknown:
-        return f"the contract of {', '.join(sorted(unknown))} has no proof"
+        return f"the contract of {', '.join(key.split('::')[1] for key in unknown)} has no proof"
     for obligation in query.obligations:
         if algebra.solver.check(obligation.broken()) != z3.unsat:
             return f"not proved that {obligation.says} ({obligation.where})"
@@ -197,4 +232,4 @@ def _refuted(
     if answer == z3.unsat:
         return ""
     limits = "; ".join(sorted(set(algebra.imprecise)))
-    return "not proved that the start is recovered" + (f" ({limits})" if limits else "")
+    return _START_OPEN + (f" ({limits})" if limits else "")

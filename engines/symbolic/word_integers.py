@@ -8,6 +8,10 @@ tag is a multiple of 2**56.
 A product of two unknowns is a new unknown, of which `word_lemmas` tells what is needed; so is a
 division by an unknown.  What this algebra cannot express is an unknown with bounds.  It never
 claims more than the words satisfy: "proved" carries over to words, a model does not.
+
+A term is a word on the path it was built for.  Elsewhere it may be any integer (`a - b` where
+a < b), and nothing may follow from that: so each fact about a new unknown is guarded by the range
+of the operands it speaks of.
 """
 
 from __future__ import annotations
@@ -87,7 +91,9 @@ class Integers:
 
     def unknown(self, name: str) -> Word:
         """Return a new word."""
-        return self._bounded(name, z3.IntVal(0), z3.IntVal(M - 1))
+        new = z3.FreshInt(name)
+        self.assume(new >= 0, new < M)
+        return new
 
     def compare(self, op: str, a: Word, b: Word) -> Flag:
         """Apply a comparison."""
@@ -132,11 +138,6 @@ class Integers:
         """Return a non-negative integer modulo 2**64."""
         return value if self.holds(path, value < M) else value % M
 
-    def _bounded(self, name: str, low: z3.ArithRef, high: z3.ArithRef) -> z3.ArithRef:
-        new = z3.FreshInt(name)
-        self.assume(new >= 0, new < M, low <= new, new <= high)
-        return new
-
     def _product(self, a: z3.ArithRef, b: z3.ArithRef, path: Flag) -> z3.ArithRef:
         if z3.is_int_value(a) or z3.is_int_value(b):
             return self._reduced(_simple(a * b), path)
@@ -168,7 +169,8 @@ class Integers:
                     if self.holds(path, inside(a, b, known.result, i, s)):
                         return i, _simple(a - known.result)
             quotient, rest = self.unknown_int("quotient"), self.unknown_int("remainder")
-            self.assume(z3.Implies(b > 0, z3.And(rest < b, rest <= a, quotient <= a)))
+            bounds = z3.And(rest < b, rest <= a, quotient <= a)
+            self.assume(z3.Implies(z3.And(a >= 0, b > 0), bounds))
             self.divisions.append((a, b, quotient, rest))
             return quotient, rest
         self.imprecise.append("signed remainder of a negative word by an unknown")
@@ -199,7 +201,10 @@ class Integers:
             "|": (z3.If(a < b, b, a), a + b),
             "^": (z3.IntVal(0), a + b),
         }[op]
-        return self._bounded("bits", low, high)
+        new = self.unknown_int("bits")
+        words = z3.And(a >= 0, a < M, b >= 0, b < M)
+        self.assume(z3.Implies(words, z3.And(low <= new, new <= high)))
+        return new
 
     def _shift(self, op: str, a: z3.ArithRef, b: z3.ArithRef, path: Flag) -> z3.ArithRef:
         if not z3.is_int_value(b):

@@ -79,19 +79,22 @@ def unproved_lemmas(time_limit: int = 5000) -> tuple[str, ...]:
 
 
 def bound_fact(product: Product) -> Iterator[Flag]:
-    """Lemma `bound` for one product; its factors are words, so not negative."""
+    """Lemma `bound` for one product."""
     a, b, result = product.a, product.b, product.result
-    yield result >= 0
-    yield z3.Implies(z3.Or(a == 0, b == 0), result == 0)
-    yield z3.Implies(z3.And(a < _FACTOR, b < _FACTOR), result < _FACTOR * _FACTOR)
+    words = z3.And(a >= 0, b >= 0)
+    small = z3.And(a < _FACTOR, b < _FACTOR)
+    yield z3.Implies(words, result >= 0)
+    yield z3.Implies(z3.And(words, z3.Or(a == 0, b == 0)), result == 0)
+    yield z3.Implies(z3.And(words, small), result < _FACTOR * _FACTOR)
 
 
 def order_facts(one: Product, other: Product) -> Iterator[Flag]:
     """Lemma `order` for two products with a common factor, and that a*b is b*a."""
     for a, s in ((one.a, one.b), (one.b, one.a)):
         for b, t in ((other.a, other.b), (other.b, other.a)):
-            yield z3.Implies(z3.And(s == t, a < b), one.result + s <= other.result)
-            yield z3.Implies(z3.And(s == t, a == b), one.result == other.result)
+            same = z3.And(s == t, s >= 0, a >= 0)
+            yield z3.Implies(z3.And(same, a < b), one.result + s <= other.result)
+            yield z3.Implies(z3.And(same, a == b), one.result == other.result)
 
 
 def inside(

@@ -181,7 +181,7 @@ class _Translation:
 
     def contract(self, routine: Routine, equals: Expr, env: dict[str, Term], path: Flag) -> Term:
         """Return what the contract says; anything at all where its condition does not hold."""
-        self.builder.contracts_used.add(routine.name)
+        self.builder.contracts_used.add(f"{routine.where.file}::{routine.name}")
         if routine.when is None:
             return self.expression(equals, env, path)
         when = _flag(self.expression(routine.when, env, path))

@@ -245,7 +245,7 @@ def probe(cpu: Cpu, obj: Object) -> None:
 @atomic
 def probe_returns(cpu: Cpu) -> None:
     """Back into the probed routine."""
-    quiet = cpu.probed == Level.TASK and not cpu.irqs_off and not cpu.preempt_off
+    quiet = cpu.probed == Level.TASK and not cpu.irqs_off and cpu.preempt_count == 0
     cpu.probed = Level.TASK
     note_quiescent_state(cpu, quiet)
 

@@ -13,7 +13,21 @@ Abstractions:
 """
 
 from model.kernel.bounds import Budget
-from model.language.syntax import NULL, Embed, Enum, active, cfg, knob, me, my, of, pure, record, runs_in
+from model.language.syntax import (
+    NULL,
+    Embed,
+    Enum,
+    Range,
+    active,
+    cfg,
+    knob,
+    me,
+    my,
+    of,
+    pure,
+    record,
+    runs_in,
+)
 
 knob("smp", True, "CONFIG_SMP; without it a raw spinlock is no lock at all")
 
@@ -33,7 +47,7 @@ class Cpu:
 
     curr: Task
     irqs_off: bool
-    preempt_off: bool
+    preempt_count: Range[0, 2]
     probed: Level
     needs_qs: bool
 
@@ -137,7 +151,7 @@ def in_nmi() -> bool:
 @pure
 def quiescent_task_level(cpu: Cpu) -> bool:
     """What runs at task level on this CPU, or nothing, is preemptible and not in a probe."""
-    return not cpu.irqs_off and not cpu.preempt_off and not active(probe, cpu)
+    return not cpu.irqs_off and cpu.preempt_count == 0 and not active(probe, cpu)
 
 
 @pure

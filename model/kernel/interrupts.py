@@ -65,17 +65,16 @@ def preempt_enable() -> None:
 
 @atomic
 def preempt_count_inc() -> None:
-    """Enter a region without preemption; these regions do not nest in the routines modelled."""
+    """Enter a region without preemption."""
     cpu = smp_processor_id()
-    check("model_error", not cpu.preempt_off, "preempt_disable() nests: make it a counter")
-    cpu.preempt_off = True
+    cpu.preempt_count += 1
 
 
 @atomic
 def preempt_count_dec() -> None:
     """Leave a region without preemption."""
     cpu = smp_processor_id()
-    cpu.preempt_off = False
+    cpu.preempt_count -= 1
     note_quiescent_state(cpu, quiescent(cpu))
 
 
@@ -87,7 +86,7 @@ def task_exits(task: Task) -> None:
     """A client's call or a worker's item is done; the CPU is free for another task."""
     cpu = task.cpu
     check("lock_discipline", not cpu.irqs_off, "the call returns with irqs off")
-    check("lock_discipline", not cpu.preempt_off, "the call returns with preemption off")
+    check("lock_discipline", cpu.preempt_count == 0, "the call returns with preemption off")
     cpu.curr = NULL
     task.cpu = NULL
     note_quiescent_state(cpu, quiescent(cpu))

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from model.language import fold
-from model.language.declarations import Edit, Loader, Module, RecordDecl, RoutineDecl, nearest
+from model.language.declarations import (
+    Edit,
+    EnumDecl,
+    Loader,
+    Module,
+    RecordDecl,
+    RoutineDecl,
+    nearest,
+)
 from model.language.expressions import Expressions
 from model.language.flow import Flow, Node
 from model.language.fold import TRUE, binary
@@ -18,6 +26,7 @@ from model.language.machine import (
     Const,
     Expr,
     Goal,
+    Home,
     If,
     Invariant,
     LinkedList,
@@ -30,7 +39,7 @@ from model.language.machine import (
     Type,
     Variable,
 )
-from model.language.pools import build_pools, variables_of
+from model.language.pools import Pool, build_pools, variables_of
 from model.language.scope import Call, Value, World
 from model.language.source import CompileError, Frame, Provenance
 from model.language.statements import Lowering
@@ -80,8 +89,13 @@ def compile_machine(
         symmetric=_symmetric(world),
         properties=world.properties,
         enums={
-            d.name: tuple(d.members) for m in modules for d in m.names.values() if hasattr(d, "members")
+            decl.name: tuple(decl.members)
+            for module in modules
+            for decl in module.names.values()
+            if isinstance(decl, EnumDecl)
         },
+        embedded={name: tuple(_homes(pool)) for name, pool in world.pools.items() if pool.embeddings},
+        per={name: pool.per for name, pool in world.pools.items() if pool.per},
     )
     return _finish(machine)
 
@@ -132,6 +146,13 @@ def _world(
                     case _:
                         raise CompileError('write @on("event")', module.where(decl.node))
     return world
+
+
+def _homes(pool: Pool) -> Iterator[Home]:
+    for home in pool.embeddings:
+        for owner in range(home.owners):
+            for element in range(home.length):
+                yield home.owner, owner, home.field, element if home.length > 1 else None
 
 
 def _outside(world: World, module: Module) -> Expressions:

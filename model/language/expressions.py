@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from model.language import fold
@@ -78,7 +79,7 @@ class Expressions:
         """Position of a node, with the call chain that leads to it."""
         at = self.call.module.where(node)
         chain = tuple(
-            Frame(c.frame.routine, c.frame.file, getattr(c.line, "lineno", c.frame.line), c.frame.models)
+            replace(c.frame, line=c.line.lineno, text=summary(c.line)) if c.line else c.frame
             for c in self.calls
         )
         text = at.text

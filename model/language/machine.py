@@ -305,9 +305,17 @@ class LinkedList:
     free: Expr | None
 
 
+Home = tuple[str, int, str, int | None]
+"""Where an embedded instance lives: owner record, owner index (0-based), field, array element."""
+
+
 @dataclass(frozen=True)
 class Machine:
-    """A compiled design in one configuration."""
+    """A compiled design in one configuration.
+
+    `embedded` gives the home of every instance of an embedded record, `per` the record whose
+    instances the instances of a record belong to one by one (`Krcp` per `Cpu`).
+    """
 
     name: str
     config: Mapping[str, int]
@@ -321,6 +329,8 @@ class Machine:
     checks: tuple[Check, ...] = ()
     properties: frozenset[str] = frozenset()
     enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    embedded: Mapping[str, tuple[Home, ...]] = field(default_factory=dict)
+    per: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def variable(self) -> dict[str, Variable]:

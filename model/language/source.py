@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Frame:
-    """One call on the way to a step: the routine that is running and where it is."""
+    """One call on the way to a step: the routine that is running, where it is, and the text there."""
 
     routine: str
     file: str
     line: int
     models: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,4 +16,5 @@ class WordError(Exception):
         self.problem = problem
         self.instead = instead
         caret = " " * max(where.column - 1, 0) + "^"
-        super().__init__(f"{where}: {problem}\n    {where.text}\n    {caret}\n  {instead}")
+        quote = f"    {where.text}\n    {caret}\n" if where.text else ""
+        super().__init__(f"{where}: {problem}\n{quote}  {instead}")

@@ -79,9 +79,8 @@ def test_nothing_readable_says_so(tmp_path: Path) -> None:
 def test_caches_are_judged(tmp_path: Path) -> None:
     """Guards the verdicts per cache: a page-aligned cache is right under KFENCE by luck."""
     make_cache(tmp_path, "kmalloc-96", object_size=96, slab_size=96, objs_per_slab=42, align=32)
-    make_cache(
-        tmp_path, "kmalloc-4k", object_size=4096, slab_size=4096, objs_per_slab=8, order=3, align=4096
-    )  # fmt: skip
+    page = {"object_size": 4096, "slab_size": 4096, "objs_per_slab": 8, "order": 3, "align": 4096}
+    make_cache(tmp_path, "kmalloc-4k", **page)
     make_cache(tmp_path, "kmalloc-8", object_size=8, slab_size=8, objs_per_slab=512, align=8)
     caches = read_caches(tmp_path).caches
     verdicts = {(v.recovery, v.cache.name, v.kind): v.outcome

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import z3
 
+from engines.symbolic.address_witness import open_words
+from engines.symbolic.placement_terms import build_query
 from engines.symbolic.start_address import (
     RECOVERIES,
     load_recovery,
@@ -13,9 +16,12 @@ from engines.symbolic.start_address import (
     prove_start_address,
     recovery_names,
 )
+from engines.symbolic.word_integers import Integers
 from engines.symbolic.word_lemmas import unproved_lemmas
 from model.kernel.kinds import KIND_NAMES, kind_named
-from model.kernel.placed import is_permitted, recover, start_of
+from model.kernel.layouts import OPEN_WORDS, layouts
+from model.kernel.placed import PLACEMENT_FIELDS, Placed, is_permitted, recover, start_of
+from model.language.word_error import WordError
 
 SEED_X86 = {
     "slab": "right",
@@ -161,6 +167,44 @@ def test_time_limit_gives_incomplete() -> None:
     assert "time limit" in verdicts[0].reason
 
 
+@pytest.mark.parametrize("recovery", ["seed", "corrected"])
+@pytest.mark.parametrize("name", ["slab", "slab_red_zone", "slab_hw_tags", "kfence_right"])
+def test_integers_allow_every_concrete_run(recovery: str, name: str) -> None:
+    """Guards against assumptions that exclude real placements: then proofs would be empty.
+
+    The query, with a placement's numbers put in, must allow what the evaluator computes for it.
+    """
+    kind = kind_named(name)
+    layout = layouts(("arm64",), (4096,))[0]
+    program = load_recovery(recovery)[1]
+    words = layout.fixed_words() | open_words(layout, int(kind.tagged))
+    algebra = Integers()
+    tags = int(kind.tagged)
+    query = build_query(program, kind, layout, algebra, pointer_tags=tags)
+    count = 0
+    for size, index, offset, requested in (
+        (64, 0, 0, 8), (64, 63, 32, 40), (192, 20, 40, 48), (1000, 3, 488, 500), (96, 1, 0, 24),
+    ):  # fmt: skip
+        pad = 8 if kind.red_zone else 0
+        values = dict.fromkeys(PLACEMENT_FIELDS, 0) | {
+            "size": size, "index": index, "offset": offset, "requested": requested, "pad": pad,
+            "tag": 0xF3 if tags else 0xFF, "area": layout.page_offset + 0x7000, "bytes": 4096,
+            "objects": 4096 // size,
+        }  # fmt: skip
+        if kind.family == "kfence":
+            values |= {"area": words["KFENCE_POOL"] + 4096, "align": 8} | kind.fixed
+        placed = Placed(**(values | kind.fixed))
+        if not is_permitted(kind, placed, words):
+            continue
+        count += 1
+        start = start_of(kind, placed, words)
+        ran = recover(program, start + offset, kind, placed, words)
+        pinned = [query.fields[n] == v for n, v in vars(placed).items()]
+        pinned += [query.layout[n] == words[n] for n in OPEN_WORDS]
+        assert algebra.solver.check(*pinned, query.recovered == ran.value) == z3.sat, placed
+    assert count >= 3
+
+
 def test_lemmas_are_proved() -> None:
     """Guards the statements about products and divisions that every slab proof uses."""
     assert unproved_lemmas() == ()
@@ -176,3 +220,50 @@ def test_expectations_must_be_exactly_one(tmp_path: Path, where: str) -> None:
     slab, large = prove_start_address([str(path)], ["slab", "large_kmalloc"], [4096], "x86-64")
     assert slab.expected is None and not slab.as_expected
     assert large.as_expected
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "no word routine named 'recover' in this file"),
+        (
+            '@word_routine(models="")\ndef recover(head: Word, x: Word) -> Word:\n    return x\n',
+            "recover takes the address of the link and returns the object's start",
+        ),
+        (
+            '@memory_primitive(says="")\ndef magic(x: Word) -> Word:\n    pass\n\n\n'
+            '@word_routine(models="")\ndef recover(head: Word) -> Word:\n    return magic(head)\n',
+            "nothing is known of the memory primitive magic",
+        ),
+        (
+            'BASE: Word = layout_word("")\n\n\n'
+            '@word_routine(models="")\ndef recover(head: Word) -> Word:\n    return BASE\n',
+            "no layout gives BASE a value",
+        ),
+    ],
+)
+def test_what_is_no_recovery_is_a_word_error(tmp_path: Path, text: str, problem: str) -> None:
+    """Guards against a bare KeyError for a user's file that the prover has no facts for."""
+    path = tmp_path / "mine.py"
+    head = (
+        "from model.language.words import Word, layout_word, memory_primitive, word_routine\n\n\n"
+    )
+    path.write_text(head + text)
+    with pytest.raises(WordError) as raised:
+        load_recovery(str(path))
+    assert raised.value.problem == problem
+
+
+def test_a_contract_of_ones_own_is_not_believed(tmp_path: Path) -> None:
+    """Guards against a false `equals` in a user's file that is taken for proved."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from model.kernel.addresses import stored_start\n"
+        "from model.language.words import Word, word_routine\n\n\n"
+        '@word_routine(models="", equals="stored_start(a)")\n'
+        "def reciprocal_divide(a: Word) -> Word:\n    return a\n\n\n"
+        '@word_routine(models="")\n'
+        "def recover(head: Word) -> Word:\n    return reciprocal_divide(head)\n"
+    )
+    (verdict,) = prove_start_address([str(path)], ["slab"], [4096], "x86-64")
+    assert verdict.verdict == "violated"

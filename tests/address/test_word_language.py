@@ -41,6 +41,16 @@ def masks(a: Word, b: Word, c: Word) -> Word:
     low = a & 0xFFF
     high = b & ~0xFFF
     return (high | low) + (c & 0x00FF_FF00) + (c >> 56 << 56) + bit_length(b)
+
+
+@word_routine(models="")
+def branches(a: Word, b: Word, c: Word) -> Word:
+    if a >= b:
+        d = a - b
+        return ((d | c) + d * c) // (d + 1) + (d & c) + signed_remainder(d, c | 1)
+    if c < 4096:
+        return (b - a) * c + (b - a - 1) * c + ((b - a) ^ c)
+    return b
 """
 
 WORDS = st.one_of(
@@ -69,7 +79,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> WordProgram:
     return load_text(tmp_path_factory.mktemp("words"), SAMPLES)
 
 
-@pytest.mark.parametrize("name", ["mixed", "signs", "masks"])
+@pytest.mark.parametrize("name", ["mixed", "signs", "masks", "branches"])
 def test_evaluator_and_bit_vectors_agree(samples: WordProgram, name: str) -> None:
     """Guards against an operator that means one thing in a proof and another in its replay."""
     routine = routine_named(samples, name)
@@ -87,7 +97,7 @@ def test_evaluator_and_bit_vectors_agree(samples: WordProgram, name: str) -> Non
     agree()
 
 
-@pytest.mark.parametrize("name", ["mixed", "signs", "masks"])
+@pytest.mark.parametrize("name", ["mixed", "signs", "masks", "branches"])
 def test_integers_allow_what_the_evaluator_computes(samples: WordProgram, name: str) -> None:
     """Guards against a proof about integers that the words do not satisfy.
 

@@ -1,4 +1,4 @@
-"""Shared by the tests here: word files in a folder of their own, and a memory that is never asked."""
+"""Shared by the tests here: word files in a folder of their own, a memory that is never asked."""
 
 from __future__ import annotations
 

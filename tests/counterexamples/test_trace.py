@@ -77,7 +77,7 @@ def test_a_firing_that_is_not_enabled_is_named() -> None:
 def test_a_firing_of_another_machine_is_refused() -> None:
     """Guards against a trace of one compilation told with the cells of another."""
     found = shortest(locking_nmi(), "self_deadlock")
-    with pytest.raises(ReplayError, match="step 4 .* is of another machine"):
+    with pytest.raises(ReplayError, match=r"step 4 .* is of another machine"):
         build_trace(lockless_nmi(), found.prop, found.message, "check", found.firings)
 
 
