@@ -14,6 +14,7 @@ from engines.symbolic.address_verdict import AddressVerdict, Witness
 from model.kernel.kinds import kind_named
 from model.kernel.placed import compute
 from model.language.words import MASK
+from properties.start_address import is_only_the_tag
 
 WIDTH = 96
 
@@ -74,6 +75,8 @@ def _facts(witness: Witness) -> list[tuple[str, str]]:
     off = signed_distance(witness.recovered, witness.start)
     if off == 0:
         verdict = "the right value, but see below"
+    elif is_only_the_tag(witness.start, witness.recovered):
+        verdict = "the object's address with another tag"
     elif witness.outcome == "neighbour":
         verdict = f"start {off:+d}: the start of another object"
     else:

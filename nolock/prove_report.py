@@ -28,7 +28,11 @@ def render_start_address(verdicts: Sequence[AddressVerdict], console: Console) -
             )
     for verdict, defect in distinct_defects(verdicts):
         console.print()
-        console.print(Text(f"{defect.name}  {verdict.recovery} on {_place(verdict)}", style="bold"))
+        # Only the recovery's own file can say that it is this defect and not one like it.
+        name = defect.name if defect.name == verdict.reported else f"looks like {defect.name}"
+        if not defect.name.startswith("AR-"):
+            name = defect.name
+        console.print(Text(f"{name}  {verdict.recovery} on {_place(verdict)}", style="bold"))
         console.print(memory_picture(verdict), end="", soft_wrap=True)
         console.print(Text(defect.says))
     console.print()
@@ -41,9 +45,10 @@ def distinct_defects(
     """Return one violated verdict for each recovery and defect, the worst outcome first."""
     found: dict[tuple[str, str], tuple[AddressVerdict, Defect]] = {}
     for verdict in verdicts:
-        if verdict.verdict != "violated" or verdict.outcome is None:
+        w = verdict.witness
+        if verdict.verdict != "violated" or w is None:
             continue
-        defect = defect_of(kind_named(verdict.kind), verdict.outcome)
+        defect = defect_of(kind_named(verdict.kind), w.outcome, w.start, w.recovered)
         key = (verdict.recovery, defect.name)
         best = found.get(key)
         if best is None or _severity(verdict) < _severity(best[0]):

@@ -35,7 +35,7 @@ OUTCOME_SAYS: dict[Outcome, str] = {
     "right": "the object is freed",
     "wrong_place": "the free is refused as invalid or corrupts; the object stays allocated",
     "neighbour": "the address of another object is freed; this one stays allocated",
-    "faults": "a struct page that does not exist is read",
+    "faults": "memory is read where there is none to read",
 }
 
 
@@ -74,14 +74,28 @@ AR_3 = Defect(
     "is freed, with others some address between. Only tags below 0x7f with power-of-two strides "
     "come out right. Remedy: subtract an offset computed on untagged addresses.",
 )
+TAG_LOST = Defect(
+    "tag lost",
+    "The address is the object's, its KASAN tag is not: the recovery rebuilt the pointer from "
+    "slab_address(), which carries the match-all tag 0xff. A free must be done with the object's "
+    "own tag, otherwise KASAN reports an invalid free and the object stays allocated. Remedy: "
+    "subtract an offset from the link's address, which has the tag.",
+)
 OTHER = Defect(
     "new",
-    "Not one of the known defects AR-1 to AR-3: follow the witness through the recovery's lines.",
+    "Not one of the known defects: follow the witness through the recovery's lines.",
 )
 
 
-def defect_of(kind: Kind, outcome: Outcome) -> Defect:
+def is_only_the_tag(start: int, recovered: int) -> bool:
+    """Return whether two addresses differ in bits 63:56 and nowhere else."""
+    return start != recovered and (start ^ recovered) & ((1 << 56) - 1) == 0
+
+
+def defect_of(kind: Kind, outcome: Outcome, start: int, recovered: int) -> Defect:
     """Return the known defect that a violation on this kind looks like."""
+    if is_only_the_tag(start, recovered):
+        return TAG_LOST
     if kind.family == "vmalloc" and outcome == "faults":
         return AR_1
     if kind.family == "kfence":

@@ -26,6 +26,10 @@ from model.language.machine import (
     Transition,
 )
 
+MOST_INVARIANTS = 64
+MOST_GOALS = 14
+"""Bits of what `broken` returns, and of a state's flags in explore.c besides the first two."""
+
 PROLOGUE = """\
 #include "explore.h"
 
@@ -74,7 +78,8 @@ def generate(
     merging: Merging = NO_MERGING,
     symmetry: Symmetry | None = None,
 ) -> Generated:
-    """The C of a machine's steps."""
+    """The C of a machine's steps; ValueError for what C's integers cannot hold."""
+    _check_sizes(machine)
     writer = _Writer(machine, layout, merging)
     bodies = writer.bodies
     transitions = [line for at in range(len(machine.transitions)) for line in bodies.transition(at)]
@@ -98,6 +103,17 @@ def generate(
         *writer.model(),
     ]
     return Generated("\n".join(parts) + "\n", tuple(bodies.checks))
+
+
+def _check_sizes(machine: Machine) -> None:
+    if len(machine.invariants) > MOST_INVARIANTS or len(machine.goals) > MOST_GOALS:
+        raise ValueError(
+            f"{machine.name} has {len(machine.invariants)} invariants and {len(machine.goals)} "
+            f"goals; the C engine takes {MOST_INVARIANTS} and {MOST_GOALS}"
+        )
+    for var in machine.variables:
+        if max(-var.type.lo, var.type.hi) >= 1 << 62:
+            raise ValueError(f"{var.name}: {var.type} does not fit into the C engine's integers")
 
 
 def max_successors(machine: Machine) -> int:

@@ -25,7 +25,7 @@
 enum { BATCH = 384, FIRST_TABLE_BITS = 12 };
 
 /* What nl_slice() returns. engines/explicit/native.py knows these by number. */
-enum { RUNNING, COMPLETE, OUT_OF_MEMORY, INTERRUPTED };
+enum { RUNNING, COMPLETE, OUT_OF_MEMORY };
 
 /* Per state, only where the model has goals; goal g is bit GOALS + g. */
 enum { REST = 1, EXCUSED = 2, GOALS = 2 };
@@ -56,7 +56,6 @@ struct nl_search {
 	struct nl_first faulty;
 	/* limits */
 	uint64_t memory_limit;
-	volatile int interrupt;
 };
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -241,8 +240,6 @@ int nl_slice(struct nl_search *x, uint64_t nanoseconds)
 	const uint64_t end = now() + nanoseconds;
 
 	do {
-		if (x->interrupt)
-			return INTERRUPTED;
 		if (x->next == x->level_end) {
 			if (x->count == x->level_end)
 				return COMPLETE;
@@ -333,17 +330,12 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit)
 	x->out.count = 1;
 	x->slot_state[0] = 0;
 	while (x->batch_slots > nl_index_room(&x->index))
-		if (!grow(x)) {
+		if (!nl_index_grow(&x->index)) {
 			nl_free(x);
 			return NULL;
 		}
 	insert_batch(x);
 	return x;
-}
-
-void nl_interrupt(struct nl_search *x)
-{
-	x->interrupt = 1;
 }
 
 /* The counts, in the order that native.py reads them. */

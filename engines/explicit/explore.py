@@ -33,8 +33,8 @@ Engine = Literal["auto", "c", "python"]
 class Options:
     """How to search. `memory` is in bytes; without it, three quarters of what is available.
 
-    `auto` takes C where there is a compiler. `keep_c` is where the generated C is written to.
-    `compiler` saves asking for one again.
+    `merge_locks` has an effect with `merge_local` only. `auto` takes C where there is a compiler.
+    `keep_c` is where the generated C is written to. `compiler` saves asking for one again.
     """
 
     engine: Engine = "auto"
@@ -66,14 +66,20 @@ def explore(
             "no C compiler: none of cc, gcc, clang is on PATH and the ziglang wheel is not "
             "installed\nInstall one, or use the Python engine (slower, same answers)"
         )
-    if compiler is None:
+    if compiler is None and options.engine == "auto":
+        notes.append("no C compiler found: the steps ran as Python, which is much slower")
+    raw: RawSearch | None = None
+    if compiler is not None:
+        try:
+            raw = native.search(machine, plan, renaming, limits, progress, compiler, options.keep_c)
+        except CompilerError as error:
+            if options.engine == "c":
+                raise
+            first = str(error).partition("\n")[0]
+            notes.append(f"the steps ran as Python, which is much slower, because {first}")
+    engine = "python" if raw is None else "c"
+    if raw is None:
         raw = python_engine.search(machine, plan, renaming, limits, progress)
-        engine = "python"
-        if options.engine == "auto":
-            notes.append("no C compiler found: the steps ran as Python, which is much slower")
-    else:
-        raw = native.search(machine, plan, renaming, limits, progress, compiler, options.keep_c)
-        engine = "c"
     expander = Expander(machine, plan, renaming, engine)
     return _result(machine, raw, expander, _reductions(plan, renaming), tuple(notes))
 
@@ -103,7 +109,8 @@ def _result(
             at_rest = expander.confirm_goal(found.failing_path, goal.expr, at_rest=True)
         if found.doomed_path:
             lost = expander.confirm_goal(found.doomed_path, goal.expr, at_rest=False)
-        goals[goal.prop] = GoalReport(found.failing, at_rest, found.doomed, lost)
+        if goal.prop not in goals or lost is not None:
+            goals[goal.prop] = GoalReport(found.failing, at_rest, found.doomed, lost)
         trace = lost if at_rest is None else at_rest
         if trace is not None and goal.prop not in violations:
             violations[goal.prop] = Violation(goal.prop, goal.message, "goal", trace)

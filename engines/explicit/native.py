@@ -33,11 +33,10 @@ _RUNTIME = tuple(Path(__file__).with_name(name) for name in ("explore.c", "backw
 _SLICE_NANOSECONDS = 150_000_000
 _NONE = 0xFFFFFFFF
 
-_RUNNING, _COMPLETE, _OUT_OF_MEMORY, _INTERRUPTED = range(4)
+_RUNNING, _COMPLETE, _OUT_OF_MEMORY = range(3)
 _REASONS: dict[int, Reason] = {
     _COMPLETE: "complete",
     _OUT_OF_MEMORY: "memory",
-    _INTERRUPTED: "interrupted",
 }
 # Bits of a state's flags in explore.c.
 _REST, _EXCUSED, _FIRST_GOAL = 1, 2, 2
@@ -103,7 +102,6 @@ def _open(path: Path) -> Any:
         "nl_new": (pointer, [pointer, number]),
         "nl_slice": (ctypes.c_int, [pointer, number]),
         "nl_free": (None, [pointer]),
-        "nl_interrupt": (None, [pointer]),
         "nl_counts": (None, [pointer, pointer]),
         "nl_levels": (ctypes.POINTER(number), [pointer]),
         "nl_fired": (ctypes.POINTER(number), [pointer]),
@@ -138,7 +136,10 @@ class _Search:
         words = places.pack(places.machine.initial)
         handle = library.nl_new((ctypes.c_uint64 * len(words))(*words), memory)
         if not handle:
-            raise MemoryError(f"cannot reserve memory for a search within {memory:,} bytes")
+            raise MemoryError(
+                f"cannot reserve address space for a search within {memory:,} bytes; "
+                "if it is limited (ulimit -v), give the search less memory"
+            )
         try:
             yield cls(library, places, handle)
         finally:

@@ -6,6 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from engines.explicit.python_text import GeneratedPython, generate_python
@@ -101,12 +102,15 @@ def _canonical(
 ) -> Callable[[Packed], Packed]:
     if symmetry is None or not symmetry.records:
         return lambda packed: packed
-    tables = [renaming.packed_moves() for renaming in symmetry.renamings[1:]]
+    moves = [renaming.packed_moves() for renaming in symmetry.renamings[1:]]
+    # The last cell twice: of a single one itemgetter would make no tuple.
+    tables = [(itemgetter(*sources, sources[-1]), renamed) for sources, renamed in moves]
 
     def canonical(packed: Packed) -> Packed:
         least: Packed = packed
-        for sources, renamed in tables:
-            other = [packed[at] for at in sources]
+        for taken_from, renamed in tables:
+            other = list(taken_from(packed))
+            other.pop()
             for at, names in renamed:
                 other[at] = names[other[at]]
             candidate = freeze(other)

@@ -47,7 +47,6 @@ from engines.reductions.accesses import (
     Access,
     accesses,
     conjuncts,
-    of_transition,
 )
 from engines.reductions.cells import Touch, touches
 from engines.reductions.locks import unsafe_locks
@@ -116,6 +115,7 @@ class _Facts:
 
     machine: Machine
     by_var: Mapping[str, tuple[Access, ...]]
+    by_transition: Mapping[int, tuple[Access, ...]]
     protected: frozenset[str]
     notes: tuple[str, ...]
     known: dict[Access, tuple[Touch, ...] | None] = field(default_factory=dict)
@@ -123,25 +123,24 @@ class _Facts:
     @staticmethod
     def of(machine: Machine, locks: bool) -> _Facts:
         by_var: dict[str, list[Access]] = {var.name: [] for var in machine.variables}
+        by_transition: dict[int, list[Access]] = {at: [] for at in range(len(machine.transitions))}
         for access in accesses(machine):
             by_var[access.var].append(access)
-        frozen = {name: tuple(found) for name, found in by_var.items()}
-        bare = _Facts(machine, frozen, frozenset(), ())
-        if not locks:
-            return bare
-        if DISCIPLINE not in machine.properties:
-            note = f"steps under locks are not merged: `{DISCIPLINE}` is not checked in this run"
-            return _Facts(machine, frozen, frozenset(), (note,))
-        unsafe = unsafe_locks(machine, frozen)
+            if access.transition is not None:
+                by_transition[access.transition].append(access)
+        whole = {name: tuple(found) for name, found in by_var.items()}
+        protected: set[str] = set()
+        notes: tuple[str, ...] = ()
+        unsafe = unsafe_locks(machine, whole) if locks else None
+        if locks and DISCIPLINE not in machine.properties:
+            unsafe = f"`{DISCIPLINE}` is not checked in this run"
         if unsafe:
-            note = f"steps under locks are not merged: {unsafe}"
-            return _Facts(machine, frozen, frozenset(), (note,))
-        protected = {
-            var.name
-            for var in machine.variables
-            if var.guard is not None and _is_protected(frozen[var.name])
-        }
-        return _Facts(machine, frozen, frozenset(protected), ())
+            notes = (f"steps under locks are not merged: {unsafe}",)
+        elif locks:
+            guarded = [var.name for var in machine.variables if var.guard is not None]
+            protected = {name for name in guarded if _is_protected(whole[name])}
+        steps = {at: tuple(found) for at, found in by_transition.items()}
+        return _Facts(machine, whole, steps, frozenset(protected), notes)
 
     # -- transitions --
 
@@ -153,7 +152,7 @@ class _Facts:
         if len(self.machine.steps_at[tr.process, tr.pc]) != 1:
             return None
         proc = self.machine.process[tr.process]
-        for access in of_transition(self.machine, at):
+        for access in self.by_transition[at]:
             if access.var == proc.pc_var and access.own:
                 continue
             if not self._commutes(proc, access):
@@ -218,12 +217,12 @@ class _Facts:
             return self._aged(write.value.var) == self._aged(write.var)
         sources = [
             access
-            for access in of_transition(self.machine, write.transition)
+            for access in self.by_transition[write.transition]
             if access.kind == "read" and access.copied_to == write.var
         ]
         stores = [
             access
-            for access in of_transition(self.machine, write.transition)
+            for access in self.by_transition[write.transition]
             if access.kind == "write" and access.var == write.var
         ]
         return (
@@ -244,7 +243,7 @@ class _Facts:
         """When others cannot see the step's move from its program counter to the next."""
         tr = self.machine.transitions[at]
         targets: set[int] = set()
-        for access in of_transition(self.machine, at):
+        for access in self.by_transition[at]:
             if access.var == proc.pc_var and access.kind == "write":
                 values = _constants(access.value)
                 if values is None or not access.own:

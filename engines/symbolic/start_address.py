@@ -22,10 +22,9 @@ from engines.symbolic.placement_terms import build_query
 from engines.symbolic.reciprocal import unproved_reciprocals
 from engines.symbolic.word_integers import Integers
 from engines.symbolic.word_lemmas import unproved_lemmas
-from model.kernel.allocations import LARGEST_BLOCK
 from model.kernel.kinds import KIND_NAMES, Kind, exists_on, kind_named
 from model.kernel.layouts import ARCHES, OPEN_WORDS, PAGE_SIZES, Layout, layouts
-from model.kernel.placed import ADDRESSES
+from model.kernel.placed import ADDRESSES, allocation_constant
 from model.language.word_error import WordError
 from model.language.word_ir import Expectation, Where, WordProgram
 from model.language.word_parser import load_words, routine_named
@@ -200,7 +199,8 @@ def _tag_modes(kind: Kind, layout: Layout) -> tuple[int, ...]:
 def _cases(kind: Kind, layout: Layout) -> Iterator[dict[str, int]]:
     """Yield a split into cases that together are all permitted placements, if there is one."""
     if kind.power_of_two:
-        yield from ({"size": 1 << n} for n in range(3, LARGEST_BLOCK.bit_length()))
+        largest = allocation_constant("LARGEST_BLOCK")
+        yield from ({"size": 1 << n} for n in range(3, largest.bit_length()))
     elif kind.fixed.get("right") == 1:
         yield from ({"align": 1 << n} for n in range(3, layout.page_shift + 1))
 

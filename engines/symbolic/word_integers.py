@@ -44,6 +44,7 @@ class Integers:
     proofs: int = 0
     imprecise: list[str] = field(default_factory=list)
     _known: dict[tuple[int, int], bool] = field(default_factory=dict)
+    _examples: list[z3.ModelRef] = field(default_factory=list)
     _keep: list[Flag] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -55,6 +56,7 @@ class Integers:
         """Add assumptions."""
         self.solver.add(*facts)
         self._known = {key: value for key, value in self._known.items() if value}
+        self._examples = []  # they need not satisfy the new facts
 
     def holds(self, path: Flag, claim: Flag) -> bool:
         """Return whether Z3 proves the claim for every case that takes this path."""
@@ -66,9 +68,19 @@ class Integers:
         key = (path.get_id(), claim.get_id())
         if key not in self._known:
             self._keep += [path, claim]  # ids stay valid while the terms live
-            self.proofs += 1
-            self._known[key] = bool(self.solver.check(path, z3.Not(claim)) == z3.unsat)
+            self._known[key] = self._proves(path, claim)
         return self._known[key]
+
+    def _proves(self, path: Flag, claim: Flag) -> bool:
+        against = z3.And(path, z3.Not(claim))
+        # An example of an earlier answer often settles it, at a tenth of the cost of asking.
+        if any(z3.is_true(e.eval(against, model_completion=True)) for e in self._examples):
+            return False
+        self.proofs += 1
+        answer = self.solver.check(path, z3.Not(claim))
+        if answer == z3.sat:
+            self._examples = [self.solver.model(), *self._examples[:3]]
+        return bool(answer == z3.unsat)
 
     def settle(self, term: Word, path: Flag) -> Word:
         """Return a landmark that is proved equal to the term on this path, else the term.

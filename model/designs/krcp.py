@@ -86,11 +86,11 @@ class Krcp:
 
     lock: Embed[RawSpinlock]
     head: Object = guarded("lock", link="next", count="head_count")
-    head_count: Range[0, cfg.objects] = guarded("lock")
+    head_count: Range[0, cfg.objects + 1] = guarded("lock")
     head_gp_snap: Cookie = guarded("lock")
     bulk_tail: Bnode = guarded("lock")
     bulk_front: Bnode = guarded("lock")
-    bulk_count: Range[0, cfg.objects] = guarded("lock")
+    bulk_count: Range[0, cfg.objects + 1] = guarded("lock")
     krw: Embed[KrwBatch, 2]
     monitor_work: Embed[DelayedWork] = embed(func=kfree_rcu_monitor)
 

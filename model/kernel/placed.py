@@ -45,6 +45,12 @@ def allocation_words() -> WordProgram:
     return load_words(_HERE / "allocations.py")
 
 
+def allocation_constant(name: str) -> int:
+    """Return a constant of model/kernel/allocations.py."""
+    words = allocation_words()
+    return words.constants[f"{words.path}::{name}"]
+
+
 def address_routine(name: str) -> Routine:
     """Return a routine of model/kernel/addresses.py."""
     return routine_named(allocation_words(), name, ADDRESSES)

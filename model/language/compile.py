@@ -414,7 +414,11 @@ def _symmetric(world: World) -> tuple[str, ...]:
 def _finish(machine: Machine) -> Machine:
     """Drop what nothing reads, list the cookies that age, and number transitions and checks."""
     transitions = machine.transitions
-    needed = {name for one in machine.lists for name in (one.head, one.link, one.count) if name}
+    needed: set[str] = set()
+    if "list_integrity" in machine.properties:  # it looks at lists after the machine is made
+        for one in machine.lists:
+            needed |= {name for name in (one.head, one.link, one.count) if name}
+            needed |= {load.var for load in fold.loads(one.free or TRUE)}
     while True:
         read = needed | _read(replace(machine, transitions=transitions))
         slimmer = tuple(

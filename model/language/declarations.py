@@ -119,7 +119,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return "known: " + ", ".join(known[:20]) if known else ""
 
 
-Edit = Callable[[Module], None]
+Edit = Callable[[Module, "Loader"], None]
 
 
 class Loader:
@@ -160,7 +160,7 @@ class Loader:
         self.loading.discard(path)
         self.modules[path] = module
         for edit in self.edits:
-            edit(module)
+            edit(module, self)
         return module
 
     def _declare(self, module: Module, stmt: ast.stmt) -> None:
@@ -168,7 +168,7 @@ class Loader:
             case ast.Expr(ast.Constant()):
                 pass
             case ast.ImportFrom():
-                self._import(module, stmt)
+                self.take_names(module, stmt)
             case ast.ClassDef():
                 module.names[stmt.name] = self._class(module, stmt)
             case ast.FunctionDef():
@@ -191,7 +191,8 @@ class Loader:
                     "move this into a routine",
                 )
 
-    def _import(self, module: Module, stmt: ast.ImportFrom) -> None:
+    def take_names(self, module: Module, stmt: ast.ImportFrom) -> None:
+        """Make the names of an import statement known in a module."""
         name = stmt.module or ""
         if name == "__future__":
             return

@@ -120,3 +120,20 @@ cookie: Callable[..., Any] = _decorator
 elapsed: Callable[..., Any] = _decorator
 age_cookies: Callable[..., Any] = _decorator
 count: Callable[..., Any] = _decorator
+
+# What a design file says about itself (read as data) --------------------------------------------
+
+run: Callable[..., Any] = _decorator
+"""`run("name", env="smp", why="...", nmis=1, ...)`: an environment with bounds and knobs."""
+
+expect: Callable[..., Any] = _decorator
+"""`expect("property", runs=("name",), verdict="violated", because="...", reported="...")`."""
+
+unreached: Callable[..., Any] = _decorator
+"""`unreached("routine", "statement", because="...")`: a step that no run of the design reaches."""
+
+mutant: Callable[..., Any] = _decorator
+"""`mutant("id", design=..., run=run(...), edits=[...], violates=(...), because="...")`."""
+
+replace: Callable[..., Any] = _decorator
+"""`replace("file", "routine", old="statement", new="statements")`: an edit of a mutant."""

@@ -11,7 +11,7 @@ import pytest
 
 from engines.explicit import explore as explore_module
 from engines.explicit import native
-from engines.explicit.compiler import CompilerError
+from engines.explicit.compiler import Compiler, CompilerError
 from engines.explicit.explore import Engine, Options, Progress, explore
 from engines.explicit.search import RawSearch
 from engines.result import EngineDisagreement
@@ -274,6 +274,21 @@ def test_without_a_compiler_python_serves(monkeypatch: pytest.MonkeyPatch) -> No
     assert any("no C compiler" in note for note in found.notes)
     with pytest.raises(CompilerError, match="no C compiler"):
         explore(counters(3, 4), Options(engine="c"))
+
+
+def test_a_compiler_that_fails_is_said(tmp_path: Path) -> None:
+    """Slow without saying why would be a mystery."""
+    broken = Compiler(("/bin/false",), "none")
+    found = explore(counters(4, 2), Options(compiler=broken))
+    assert (found.engine, found.states) == ("python", 81)
+    assert any("the C compiler failed" in note for note in found.notes)
+    with pytest.raises(CompilerError):
+        explore(counters(4, 2), Options(engine="c", compiler=broken))
+
+
+def test_a_tiny_memory_limit_is_no_crash() -> None:
+    found = explore(counters(4, 2), Options(engine="c", memory=1000))
+    assert (found.reason, found.states) == ("memory", 1)
 
 
 def test_keep_c_writes_the_steps(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""The environments: kernel configurations that designs state their expectations for, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Knob settings with a name. A run may set any of these knobs differently."""
+
+    name: str
+    words: str
+    knobs: tuple[tuple[str, int], ...]
+
+
+ENVIRONMENTS: Mapping[str, Environment] = {
+    env.name: env
+    for env in (
+        Environment("smp", "CONFIG_SMP, no debugging aids", (("smp", 1),)),
+        Environment(
+            "up",
+            "one CPU without CONFIG_SMP: raw spinlocks are no locks, a trylock always succeeds",
+            (("smp", 0), ("cpus", 1), ("tasks", 1)),
+        ),
+        Environment(
+            "kmemleak",
+            "SMP with CONFIG_DEBUG_KMEMLEAK: its hooks take a raw lock",
+            (("smp", 1), ("kmemleak", 1)),
+        ),
+        Environment(
+            "debugobjects",
+            "SMP with CONFIG_DEBUG_OBJECTS_RCU_HEAD: queueing takes a hash bucket's raw lock",
+            (("smp", 1), ("debugobjects", 1)),
+        ),
+        Environment(
+            "kasan",
+            "SMP with CONFIG_KASAN_GENERIC: the free path saves its stack in the stack depot",
+            (("smp", 1), ("kasan_generic", 1)),
+        ),
+    )
+}

@@ -1,0 +1,260 @@
+"""What a design file says about itself: its title, its runs, and the verdicts it expects.
+
+    TITLE = "one line"
+    RECOVERY = "seed"                  # of model/designs/recovery, if it recovers addresses
+    RUNS = [run("any-context", env="smp", why="words", nmis=1, probes=1)]
+    EXPECT = [expect("self_deadlock", runs="any-context", verdict="violated",
+                     because="words", reported="where it was reported")]
+    UNREACHED = [unreached("routine", "statement or *", because="words")]
+
+All of it is literal data, read from the syntax tree. What is checked here needs the model only;
+names of properties are checked against those that the caller knows.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.environments import ENVIRONMENTS
+from model.kernel.kinds import KIND_NAMES
+from model.language.declarations import ROOT, ConstDecl, Knob, Loader, Module, nearest
+from model.language.source import CompileError, Provenance
+from model.literals import Argument, LiteralCall, literal, literal_call, literal_calls
+
+RECOVERIES = ROOT / "model" / "designs" / "recovery"
+ALL = "*"
+_RUN_WORDS = ("name", "env", "why", "properties", "kind", "default")
+_EXPECT_WORDS = ("property", "runs", "verdict", "because", "reported")
+_UNREACHED_WORDS = ("routine", "statement", "because", "process")
+_VERDICTS = ("holds", "violated")
+_NOWHERE = Provenance("", 0, 0, "")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One machine to explore: an environment and bounds.
+
+    `knobs` are the run's own settings, without those of the environment. Empty `properties` means
+    all. `kind` is the kind of allocation of all objects, empty for plain slab objects, for which
+    every recovery is right. A run that is no `default` is done on request only.
+    """
+
+    name: str
+    env: str
+    why: str
+    knobs: tuple[tuple[str, int], ...] = ()
+    properties: tuple[str, ...] = ()
+    kind: str = ""
+    default: bool = True
+    where: Provenance = _NOWHERE
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The environment's knobs, then the run's own."""
+        return {**dict(ENVIRONMENTS[self.env].knobs), **dict(self.knobs)}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The verdict that a design expects of some properties in some runs; `*` stands for all."""
+
+    properties: tuple[str, ...]
+    runs: tuple[str, ...]
+    verdict: str
+    because: str
+    reported: str
+    where: Provenance
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """Why a statement of a routine (`*`: any) is not reached; `process` narrows it to one kind."""
+
+    routine: str
+    statement: str
+    because: str
+    process: str
+    where: Provenance
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that a design file says about itself. `knobs` are those it can be configured with."""
+
+    name: str
+    path: Path
+    title: str
+    recovery: str
+    runs: tuple[Run, ...]
+    expectations: tuple[Expectation, ...]
+    unreached: tuple[Unreached, ...]
+    knobs: Mapping[str, Knob]
+
+
+def read_manifest(path: Path, properties: Collection[str]) -> Manifest:
+    """Read a design file. Raises CompileError for mistakes in it."""
+    loader = Loader()
+    module = loader.load(path)
+    recovery = _recovery(module)
+    runs: list[Run] = []
+    for node in literal_calls(module, "RUNS", "run"):
+        run = read_run(module, node, loader.knobs, properties)
+        if run.name in {other.name for other in runs}:
+            raise CompileError(f"a second run `{run.name}`", run.where, "give it another name")
+        if run.kind and not recovery:
+            raise CompileError(
+                f"run `{run.name}` has a kind of allocation, but the design recovers no addresses",
+                run.where,
+                'name its recovery: RECOVERY = "..." (a file of model/designs/recovery)',
+            )
+        runs.append(run)
+    return Manifest(
+        name=path.stem,
+        path=path,
+        title=_text(module, "TITLE"),
+        recovery=recovery,
+        runs=tuple(runs),
+        expectations=tuple(
+            _expectation(module, node, [run.name for run in runs], properties)
+            for node in literal_calls(module, "EXPECT", "expect")
+        ),
+        unreached=tuple(
+            _unreached(module, node) for node in literal_calls(module, "UNREACHED", "unreached")
+        ),
+        knobs=dict(loader.knobs),
+    )
+
+
+def has_runs(path: Path) -> bool:
+    """Whether a file declares RUNS: a design, and not only a part of some."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return False
+    names = {
+        t.id
+        for s in tree.body
+        if isinstance(s, ast.Assign)
+        for t in s.targets
+        if isinstance(t, ast.Name)
+    }
+    return "RUNS" in names
+
+
+def read_run(
+    module: Module, node: ast.expr, knobs: Mapping[str, Knob], properties: Collection[str]
+) -> Run:
+    """Read `run("name", env="...", why="...", bounds...)`."""
+    call = literal_call(module, node, "run", ("name",))
+    env = call.take("env")
+    environment = _one_of(env, env.text("env"), ENVIRONMENTS, "environment")
+    kind = _optional(call, "kind")
+    settings = []
+    for key, argument in call.args.items():
+        if key not in _RUN_WORDS:
+            if key not in knobs:
+                raise CompileError(
+                    f"unknown knob `{key}`", argument.where, nearest(key, [*knobs, *_RUN_WORDS])
+                )
+            settings.append((key, argument.number(f"the knob `{key}`")))
+    chosen = call.args.get("properties")
+    return Run(
+        name=_identifier(call.take("name")),
+        env=environment,
+        why=call.take("why").text("why"),
+        knobs=tuple(settings),
+        properties=_properties(chosen, properties) if chosen else (),
+        kind=_one_of(kind, kind.text("kind"), KIND_NAMES, "kind of allocation") if kind else "",
+        default=call.args["default"].flag("default") if "default" in call.args else True,
+        where=call.where,
+    )
+
+
+def _expectation(
+    module: Module, node: ast.expr, runs: Collection[str], properties: Collection[str]
+) -> Expectation:
+    call = literal_call(module, node, "expect", ("property",))
+    _no_others(call, _EXPECT_WORDS)
+    verdict = call.take("verdict")
+    wanted = call.args.get("runs")
+    named = wanted.names("runs") if wanted else (ALL,)
+    if wanted and named != (ALL,):
+        named = tuple(_one_of(wanted, name, runs, "run") for name in named)
+    reported = _optional(call, "reported")
+    return Expectation(
+        properties=_properties(call.take("property"), properties, also=(ALL,)),
+        runs=named,
+        verdict=_one_of(verdict, verdict.text("verdict"), _VERDICTS, "verdict"),
+        because=call.take("because").text("because"),
+        reported=reported.text("reported") if reported else "",
+        where=call.where,
+    )
+
+
+def _unreached(module: Module, node: ast.expr) -> Unreached:
+    call = literal_call(module, node, "unreached", ("routine", "statement"))
+    _no_others(call, _UNREACHED_WORDS)
+    process = _optional(call, "process")
+    return Unreached(
+        call.take("routine").text("routine"),
+        call.take("statement").text("statement"),
+        call.take("because").text("because"),
+        process.text("process") if process else "",
+        call.where,
+    )
+
+
+def _recovery(module: Module) -> str:
+    name = _text(module, "RECOVERY")
+    known = [path.stem for path in RECOVERIES.glob("*.py") if path.stem != "__init__"]
+    if name and name not in known:
+        decl = module.names["RECOVERY"]
+        where = module.where(decl.node) if isinstance(decl, ConstDecl) else None
+        raise CompileError(f"no recovery `{name}`", where, nearest(name, known))
+    return name
+
+
+def _text(module: Module, name: str) -> str:
+    decl = module.names.get(name)
+    if not isinstance(decl, ConstDecl) or decl.module is not module:
+        return ""
+    return Argument(literal(module, decl.node), module.where(decl.node)).text(name)
+
+
+def _optional(call: LiteralCall, key: str) -> Argument | None:
+    return call.args.get(key)
+
+
+def _properties(
+    argument: Argument, known: Collection[str], also: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    named = argument.names("property")
+    return tuple(_one_of(argument, name, [*known, *also], "property") for name in named)
+
+
+def _one_of(argument: Argument, name: str, known: Iterable[str], what: str) -> str:
+    known = list(known)
+    if name not in known:
+        raise CompileError(f"unknown {what} `{name}`", argument.where, nearest(name, known))
+    return name
+
+
+def _identifier(argument: Argument) -> str:
+    name = argument.text("the name of a run")
+    # It becomes part of the ID of a trace and of file names.
+    if not name or not all(c.isalnum() or c in "-_." for c in name):
+        raise CompileError(
+            f"`{name}` cannot name a run", argument.where, "use letters, digits and -_. only"
+        )
+    return name
+
+
+def _no_others(call: LiteralCall, known: Collection[str]) -> None:
+    for key, argument in call.args.items():
+        if key not in known:
+            raise CompileError(
+                f"{call.name}(...) takes no `{key}`", argument.where, nearest(key, known)
+            )
