@@ -1,4 +1,4 @@
-"""Speed of the explicit engines on synthetic machines of a given size in bits.
+"""Speed of the explicit engines on synthetic machines of a given size in bits, unreduced.
 
 A synthetic machine has the proportions of a compiled design: a few processes of some tens of
 steps that copy between locals and shared arrays, take a lock, and are started by arrivals from
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 import random
+import time
 from collections.abc import Sequence
 
-from engines.explicit.explore import Options, explore
+from engines.explicit.explore import Engine, Options, explore
 from model.language.machine import (
     Binary,
     BinaryOp,
@@ -37,9 +38,10 @@ from model.language.source import Provenance
 CPUS = 2
 STEPS = 24
 OBJECTS = 3
+ENGINES: tuple[Engine, ...] = ("c", "python")
 
 
-def synthetic(bits: int, seed: int = 1) -> Machine:
+def synthetic(bits: int, name: str = "synthetic", seed: int = 1) -> Machine:
     """A machine of about this many bits."""
     rng = random.Random(seed)
     ref = Type("ref", 0, OBJECTS, "Object")
@@ -57,13 +59,13 @@ def synthetic(bits: int, seed: int = 1) -> Machine:
     own: list[Variable] = []
     kinds = 0
     while sum(var.type.bits * var.size for var in [*shared, *own]) < bits - 8:
-        name = f"kind{kinds}"
+        kind = f"kind{kinds}"
         kinds += 1
-        dim = Dimension(name, CPUS, "process")
-        processes.append(Process(name, "CPU", CPUS, STEPS, Const(1), frozenset()))
-        own.append(Variable(f"{name}.pc", Type("range", 0, STEPS - 1), (dim,), role="pc"))
+        dim = Dimension(kind, CPUS, "process")
+        processes.append(Process(kind, "CPU", CPUS, STEPS, Const(1), frozenset()))
+        own.append(Variable(f"{kind}.pc", Type("range", 0, STEPS - 1), (dim,), role="pc"))
         for at in range(3):
-            own.append(Variable(f"{name}.r{at}", ref, (dim,), role="local"))
+            own.append(Variable(f"{kind}.r{at}", ref, (dim,), role="local"))
     transitions: list[Transition] = []
     for proc in processes:
         for pc in range(1, STEPS):
@@ -78,7 +80,9 @@ def synthetic(bits: int, seed: int = 1) -> Machine:
         guard = Binary("and", Binary(">", Load("budget", ()), Const(0)), idle)
         which = Parameter("c", 0, CPUS - 1, Type("range", 0, CPUS - 1))
         transitions.append(_transition(transitions, None, 0, (which,), guard, start))
-    return Machine(f"synthetic-{bits}", {}, (*shared, *own), tuple(processes), tuple(transitions))
+    return Machine(
+        f"{name}, {bits} bits", {}, (*shared, *own), tuple(processes), tuple(transitions)
+    )
 
 
 _ME = Param("self")
@@ -138,21 +142,23 @@ def _body(proc: Process, pc: int, rng: random.Random) -> tuple[Op, ...]:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--bits", type=int, nargs="+", default=[64, 128, 320])
     args = parser.parse_args()
+    # A name of its own each time, so that the C is compiled and not found in the cache.
+    name = f"synthetic {time.time_ns()}"
     print(
-        f"{'bits':>5} {'engine':<8} {'states':>12} {'states/s':>12} {'B/state':>8} {'compile':>8}"
+        f"{'bits':>5} {'engine':<7} {'states':>12} {'states/s':>11} {'B/state':>8} {'compile':>8}"
     )
     for bits in args.bits:
-        for engine in ("c", "python"):
-            options = Options(engine=engine, seconds=args.seconds)
-            done = explore(synthetic(bits), options)
+        for engine in ENGINES:
+            options = Options(engine, seconds=args.seconds, merge_local=False, symmetry=False)
+            found = explore(synthetic(bits, name), options)
             print(
-                f"{done.bits:>5} {engine:<8} {done.states:>12,}"
-                f" {done.states / done.seconds:>12,.0f} {done.bytes_per_state:>8.1f}"
-                f" {done.compile_seconds:>7.2f}s"
+                f"{found.bits:>5} {engine:<7} {found.states:>12,}"
+                f" {found.states / found.seconds:>11,.0f} {found.bytes_per_state:>8.1f}"
+                f" {found.compile_seconds:>7.2f}s"
             )
 
 

@@ -189,7 +189,13 @@ class _Search:
     ) -> RawSearch:
         """All that the search found."""
         counts = self.counts()
-        goals = tuple(self._goal(at, counts) for at in range(len(machine.goals)))
+        goals: list[RawGoal] = []
+        for at in range(len(machine.goals)):
+            try:
+                goals.append(self._goal(at, counts, sweep=True))
+            except KeyboardInterrupt:
+                reason = "interrupted"
+                goals.append(self._goal(at, counts, sweep=False))
         fired = self._library.nl_fired(self._handle)
         levels = self._library.nl_levels(self._handle)
         return RawSearch(
@@ -202,7 +208,7 @@ class _Search:
             stuck_states=counts.stuck,
             stuck=self._path(counts.first_stuck),
             findings=tuple(self._findings(machine, checks, counts)),
-            goals=goals,
+            goals=tuple(goals),
             seconds=time.monotonic() - began,
             compile_seconds=compile_seconds,
             memory=counts.memory,
@@ -240,18 +246,21 @@ class _Search:
         words = self._library.nl_state(self._handle, number)
         return self._places.unpack([words[at] for at in range(self._places.words)])
 
-    def _goal(self, at: int, counts: _Counts) -> RawGoal:
+    def _goal(self, at: int, counts: _Counts, sweep: bool) -> RawGoal:
+        """What became of a goal; without `sweep` only in states of rest."""
         graph = _Graph()
         self._library.nl_graph(self._handle, ctypes.byref(graph))
-        good = (ctypes.c_uint8 * max(counts.expanded, 1))()
         reached = 1 << (_FIRST_GOAL + at)
-        self._library.nl_seed(ctypes.byref(graph), good, reached | _EXCUSED)
-        forwards = 0
-        # A sweep that finds nothing shows that no other state has an edge to a good one.
-        while self._library.nl_sweep(ctypes.byref(graph), good, forwards):
-            forwards = 1 - forwards
-        first = ctypes.c_uint64()
-        doomed = self._library.nl_doomed(ctypes.byref(graph), good, ctypes.byref(first))
+        first = ctypes.c_uint64(_NONE)
+        doomed = 0
+        if sweep:
+            good = (ctypes.c_uint8 * max(counts.expanded, 1))()
+            self._library.nl_seed(ctypes.byref(graph), good, reached | _EXCUSED)
+            forwards = 0
+            # A sweep that finds nothing shows that no other state has an edge to a good one.
+            while self._library.nl_sweep(ctypes.byref(graph), good, forwards):
+                forwards = 1 - forwards
+            doomed = self._library.nl_doomed(ctypes.byref(graph), good, ctypes.byref(first))
         first_doomed = first.value
         failing = self._library.nl_select(
             ctypes.byref(graph), _REST, reached | _EXCUSED, ctypes.byref(first)

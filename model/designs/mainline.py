@@ -11,7 +11,82 @@ from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
-from model.language.syntax import routine
+from model.language.syntax import (
+    expect,
+    routine,
+    run,
+)
+
+TITLE = "mainline: kvfree_call_rcu() before the series"
+
+RUNS = [
+    run(
+        "tasks",
+        env="smp",
+        why="what mainline promises: no NMI, no probe",
+        readers=1,
+        other_gps=1,
+        bnodes=1,
+    ),
+    run("irqs", env="smp", why="device interrupts free too", hardirqs=1, readers=1, bnodes=0),
+    run(
+        "any-context",
+        env="smp",
+        why="called from NMI and from a probe, which it does not promise",
+        nmis=1,
+        probes=1,
+        readers=1,
+        other_gps=0,
+        bnodes=1,
+    ),
+    run(
+        "rearm",
+        env="smp",
+        why="three objects: both batches busy, the monitor comes back",
+        cpus=1,
+        tasks=1,
+        objects=3,
+        readers=1,
+        bnodes=2,
+    ),
+    run(
+        "delays",
+        env="smp",
+        why="pages of two records, two workers: the long delay is cut short",
+        objects=3,
+        tasks=1,
+        workers=2,
+        bnodes=1,
+        bnode_records=2,
+        other_gps=0,
+    ),
+    run(
+        "migration",
+        env="smp",
+        why="tasks and workers are preempted once and may migrate",
+        preemptions=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+]
+
+EXPECT = [
+    expect(
+        "self_deadlock",
+        runs=("any-context",),
+        verdict="violated",
+        because="V1-1: an NMI or a probe spins on the krcp lock that the code below it holds",
+        reported="the reason for the series",
+    ),
+    expect(
+        "forbidden_call",
+        runs=("any-context",),
+        verdict="violated",
+        because="the monitor is armed with queue_delayed_work(), which takes locks",
+        reported="the reason for the series",
+    ),
+    expect("*", runs="*", verdict="holds", because="what is left is mainline's promise"),
+]
 
 
 @routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=("task", "hardirq", "nmi", "probe"))

@@ -12,7 +12,79 @@ from model.kernel.cpu import Cpu, in_nmi, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
 from model.kernel.objects import Object
-from model.language.syntax import NULL, Embed, container_of, embed, event, record, routine
+from model.language.syntax import (
+    NULL,
+    Embed,
+    container_of,
+    embed,
+    event,
+    expect,
+    record,
+    routine,
+    run,
+)
+
+TITLE = "nmi_detect: in_nmi() inside kvfree_call_rcu(), llist and irq_work"
+
+RUNS = [
+    run(
+        "nmi", env="smp", why="what the remark is about", nmis=1, readers=1, other_gps=0, bnodes=1
+    ),
+    run("two-nmis", env="smp", why="two objects parked", nmis=2, bnodes=0, other_gps=0),
+    run("nmi-gps", env="smp", why="others' grace periods", nmis=1, readers=1, bnodes=0),
+    run(
+        "any-context",
+        env="smp",
+        why="NMI and probes: unknown context",
+        nmis=1,
+        probes=1,
+        readers=1,
+        other_gps=0,
+        bnodes=1,
+    ),
+    run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
+    run(
+        "rearm",
+        env="smp",
+        why="three objects: both batches busy, the monitor comes back",
+        cpus=1,
+        tasks=1,
+        objects=3,
+        nmis=1,
+        readers=1,
+        bnodes=2,
+    ),
+    run(
+        "delays",
+        env="smp",
+        why="pages of two records, two workers: the long delay is cut short",
+        objects=3,
+        tasks=1,
+        nmis=1,
+        workers=2,
+        bnodes=1,
+        bnode_records=2,
+        other_gps=0,
+    ),
+]
+
+EXPECT = [
+    expect(
+        "self_deadlock",
+        runs=("any-context",),
+        verdict="violated",
+        because="V1-2: a probe under the krcp lock frees an object; in_nmi() is false there",
+        reported="the reason for a caller-declared entry in v3",
+    ),
+    expect(
+        "forbidden_call",
+        runs=("any-context",),
+        verdict="violated",
+        because="the probe goes on as mainline and queues work",
+        reported="the reason for a caller-declared entry in v3",
+    ),
+    expect("*", runs="*", verdict="holds", because="with NMIs only the test sees every caller"),
+]
 
 
 @record(per=Cpu)

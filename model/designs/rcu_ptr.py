@@ -8,7 +8,114 @@ address from the address of the link word; queueing is mainline's without the st
 from model.designs.mainline import kvfree_call_rcu
 from model.kernel.contexts import client
 from model.kernel.objects import Object
-from model.language.syntax import routine, set_knob
+from model.language.syntax import (
+    expect,
+    routine,
+    run,
+    set_knob,
+)
+
+TITLE = "rcu_ptr: RFC v1 1/7, the start address is recovered from the link word"
+
+RECOVERY = "seed"
+
+RUNS = [
+    run(
+        "tasks",
+        env="smp",
+        why="no NMI, no probe, plain slab objects",
+        readers=1,
+        other_gps=1,
+        bnodes=1,
+    ),
+    run(
+        "any-context",
+        env="smp",
+        why="called from NMI and from a probe, which it does not promise",
+        nmis=1,
+        probes=1,
+        readers=1,
+        other_gps=0,
+        bnodes=1,
+    ),
+    run(
+        "rearm",
+        env="smp",
+        why="three objects: both batches busy, the monitor comes back",
+        cpus=1,
+        tasks=1,
+        objects=3,
+        readers=1,
+        bnodes=2,
+    ),
+    run(
+        "delays",
+        env="smp",
+        why="pages of two records, two workers: the long delay is cut short",
+        objects=3,
+        tasks=1,
+        workers=2,
+        bnodes=1,
+        bnode_records=2,
+        other_gps=0,
+    ),
+    run("vmalloc", env="smp", why="vmalloc objects", kind="vmalloc", cpus=1, bnodes=0),
+    run(
+        "kfence",
+        env="smp",
+        why="KFENCE objects at the right end of their page; what the wrong place does to the rest",
+        kind="kfence_right",
+        properties=("no_double_free", "no_lost_objects", "grace_period"),
+        cpus=1,
+        bnodes=0,
+    ),
+    run(
+        "tags",
+        env="smp",
+        why="tagged slab pointers; what freeing the neighbour does to the rest",
+        kind="hw_tags",
+        cpus=1,
+        tasks=1,
+        readers=1,
+        bnodes=0,
+    ),
+]
+
+EXPECT = [
+    expect(
+        "self_deadlock",
+        runs=("any-context",),
+        verdict="violated",
+        because="V1-1: the patch changes nothing about who may call",
+        reported="the reason for the rest of the series",
+    ),
+    expect(
+        "forbidden_call",
+        runs=("any-context",),
+        verdict="violated",
+        because="the monitor is armed with queue_delayed_work(), which takes locks",
+        reported="the reason for the rest of the series",
+    ),
+    expect(
+        "start_address",
+        runs=("vmalloc",),
+        verdict="violated",
+        because="AR-1: the slab lookup comes before the vmalloc test",
+    ),
+    expect(
+        "no_lost_objects",
+        runs=("kfence",),
+        verdict="violated",
+        because="AR-2: an invalid free is reported and the object stays allocated",
+    ),
+    expect(
+        ("no_double_free", "grace_period"),
+        runs=("tags",),
+        verdict="violated",
+        because="AR-3: the neighbour is freed in the object's place",
+    ),
+    expect("*", runs="*", verdict="holds", because="plain slab objects are recovered right"),
+]
 
 set_knob("rcu_ptr", True)
 

@@ -242,8 +242,6 @@ def test_stuck_is_told_apart_from_rest(engine: Engine) -> None:
 def test_locked_sections_are_merged_and_expanded(engine: Engine) -> None:
     """Merging needs fewer states; traces still show every single step."""
     machine = locked_counter()
-    machine = replace(machine, invariants=(Invariant("one", eq(load("lock"), 0), "held"),))
-    machine = replace(machine, invariants=())
     whole = explore(machine, Options(engine=engine, merge_local=False))
     merged = explore(machine, Options(engine=engine))
     assert merged.states < whole.states

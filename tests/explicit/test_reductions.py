@@ -12,6 +12,7 @@ from engines.explicit.explore import Engine, Exploration, Options, explore
 from engines.reductions.merging import merging
 from engines.reductions.symmetry import symmetry, transpositions
 from model.language.machine import Machine
+from tests.explicit.machines import locked_counter
 from tests.explicit.random_machines import locked_machines, machines, symmetric_machines
 from tests.explicit.reference import brute_force_classes, search
 
@@ -86,8 +87,6 @@ def test_transpositions_visit_every_permutation() -> None:
 
 def test_reductions_have_something_to_do() -> None:
     """Guards against reductions that are sound because they never apply."""
-    from tests.explicit.machines import locked_counter
-
     machine = locked_counter()
     plan = merging(machine, locks=True)
     assert plan.steps

@@ -1,0 +1,154 @@
+"""Puts a verification together: what was asked for, the jobs, the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from model.environments import ENVIRONMENTS
+from model.manifest import Manifest, Run
+from nolock.catalogue import (
+    chosen_names,
+    design_named,
+    design_paths,
+    mutant_paths,
+    runs_named,
+    unknown,
+)
+from nolock.errors import InputError
+from nolock.explored import Failure
+from nolock.jobs import Job, OneOff, Search, jobs_of
+from nolock.mutation import MutantRow, killed_by, mutant_job
+from nolock.progress import ProgressLines
+from nolock.schedule import Task, run_tasks
+from nolock.verify import DesignReport, Report, design_report
+from nolock.work import run_job, run_proof
+from properties.registry import PROPERTIES
+
+_PROOF_WEIGHT = 1e4
+_NOWHERE_RUN = "given"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asked for; empty means all."""
+
+    designs: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    envs: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
+    every_run: bool = False
+    one_off: OneOff = OneOff()
+    search: Search = field(default_factory=Search)
+    at_once: int = 1
+    traces: bool = False
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether a design's runs are not all done as its file states them."""
+        return bool(self.runs or self.envs or self.properties or self.one_off)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    manifest: Manifest
+    jobs: tuple[Job, ...]
+    one_off: bool
+
+
+def check(asked: Asked, *, whole_product: bool) -> Report:
+    """Explore and judge. `whole_product`: the mutants and start-address proofs as well.
+
+    Raises InputError and CompileError for mistakes of the user.
+    """
+    began = time.monotonic()
+    chosen_names("property", asked.properties, PROPERTIES)
+    chosen_names("environment", asked.envs, ENVIRONMENTS)
+    manifests = [design_named(name) for name in asked.designs or design_paths()]
+    _no_two_alike(manifests)
+    plans = [plan for manifest in manifests if (plan := _plan(manifest, asked))]
+    if not plans:
+        raise InputError("no run is left to do", "nolock list runs shows them all")
+    mutants = [mutant_job(path) for path in mutant_paths().values()] if whole_product else []
+    recoveries = _recoveries() if whole_product else []
+    jobs = [replace(job, search=asked.search, explained=asked.traces) for p in plans for job in p.jobs]
+    jobs += [replace(job, search=asked.search) for _, job in mutants]
+    tasks = [Task(job.key, run_job, job, job.weight) for job in jobs]
+    tasks += [Task(_proof_key(name), run_proof, name, _PROOF_WEIGHT) for name in recoveries]
+    announce = any(plan.one_off for plan in plans)
+    with ProgressLines(len(tasks), asked.search.memory, announce) as lines:
+        results = run_tasks(tasks, asked.at_once, lines.hooks)
+    rows = tuple(MutantRow(mutant, results[job.key]) for mutant, job in mutants)
+    proofs = [results[_proof_key(name)] for name in recoveries]
+    verdicts = tuple(v for proof in proofs if not isinstance(proof, Failure) for v in proof)
+    refuted: dict[str, None] = {f"recovery {v.recovery}": None for v in verdicts if v.verdict == "violated"}
+    return Report(
+        designs=tuple(_report(plan, asked, results) for plan in plans),
+        mutants=rows,
+        killed_by=killed_by(rows, {"start_address": tuple(refuted)}) if whole_product else None,
+        proofs=verdicts,
+        failed_proofs=tuple(proof.text for proof in proofs if isinstance(proof, Failure)),
+        interrupted=any(isinstance(r, Failure) and r.kind == "interrupted" or getattr(r, "reason", "") == "interrupted" for r in results.values()),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _report(plan: _Plan, asked: Asked, results: dict[str, Any]) -> DesignReport:
+    whole = not asked.narrowed and not plan.one_off
+    return design_report(
+        plan.manifest, plan.jobs, results, judged=not plan.one_off, whole=whole
+    )
+
+
+def _plan(manifest: Manifest, asked: Asked) -> _Plan | None:
+    """The jobs of a design; None where it has none and was not asked for by name."""
+    one_off = asked.one_off
+    runs = _runs(manifest, asked)
+    if asked.envs and not one_off:
+        in_env = tuple(run for run in runs if run.env in asked.envs)
+        if not in_env and not asked.designs:
+            return None
+        if not in_env:
+            one_off = OneOff(env=asked.envs[0])
+        runs = in_env or runs
+    elif asked.envs:
+        one_off = replace(one_off, env=asked.envs[0])
+    jobs = jobs_of(manifest, runs, asked.properties, one_off)
+    return _Plan(manifest, tuple(jobs), bool(one_off)) if jobs else None
+
+
+def _runs(manifest: Manifest, asked: Asked) -> tuple[Run, ...]:
+    if asked.runs:
+        return runs_named(manifest, asked.runs)
+    runs = tuple(run for run in manifest.runs if run.default or asked.every_run)
+    if runs or manifest.runs:
+        return runs
+    if asked.one_off or asked.envs:
+        return (Run(_NOWHERE_RUN, "smp", "bounds of the command line"),)
+    raise InputError(
+        f"{manifest.path}: the design declares no RUNS",
+        'add RUNS = [run("name", env="smp", why="...", nmis=1)], or give bounds: --nmis 1',
+    )
+
+
+def _no_two_alike(manifests: Sequence[Manifest]) -> None:
+    names = [manifest.name for manifest in manifests]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two designs are called `{name}`", "give each once; rename a file")
+
+
+def _recoveries() -> list[str]:
+    from engines.symbolic.start_address import recovery_names
+
+    return list(recovery_names())
+
+
+def _proof_key(recovery: str) -> str:
+    return f"start_address/{recovery}"
+
+
+__all__ = ["Asked", "Path", "check", "unknown"]

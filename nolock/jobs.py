@@ -1,0 +1,126 @@
+"""What is to be explored: one job for each run of a design, and for each mutant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from model.language.declarations import Knob, nearest
+from model.manifest import Manifest, Run
+from nolock.errors import InputError
+from properties.registry import PROPERTIES
+
+START_ADDRESS = "start_address"
+_BOUNDS_FILE = "model/kernel/bounds.py"
+_BUDGETS = ("nmis", "hardirqs", "probes", "readers", "preemptions", "other_gps", "workers", "tasks")
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to search. `memory` and `seconds` are for each exploration; `keep_c` is a folder."""
+
+    engine: Literal["auto", "c", "python"] = "auto"
+    memory: int = 1 << 30
+    seconds: float | None = None
+    merge_local: bool = True
+    merge_locks: bool = True
+    symmetry: bool = True
+    keep_c: Path | None = None
+
+
+@dataclass(frozen=True)
+class OneOff:
+    """Bounds and an environment from the command line: they replace those of the runs."""
+
+    knobs: tuple[tuple[str, int], ...] = ()
+    env: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.knobs or self.env)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One machine to explore. `owner` is the design's name, or `mutants/ID`."""
+
+    owner: str
+    path: Path
+    run: Run
+    settings: tuple[tuple[str, int], ...]
+    properties: tuple[str, ...]
+    recovery: str = ""
+    mutant: Path | None = None
+    search: Search = field(default_factory=Search)
+    explained: bool = False
+
+    @property
+    def key(self) -> str:
+        """What it is called in reports and in the ID of a trace."""
+        return f"{self.owner}/{self.run.name}" if self.mutant is None else self.owner
+
+    @property
+    def weight(self) -> float:
+        """A rough guess of how it compares with others in size; the largest are started first."""
+        knobs = dict(self.settings)
+        size = 4.0 ** knobs.get("objects", 2) * 3.0 ** knobs.get("cpus", 2)
+        for name in _BUDGETS:
+            size *= 2.0 ** knobs.get(name, 0)
+        return size
+
+
+def properties_of(run: Run, chosen: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The properties to check in a run, in the order of the registry.
+
+    On plain slab objects every recovery is right, so start_address would hold without being tested;
+    it is checked where the run has another kind or asks for it.
+    """
+    asked = run.properties or tuple(
+        name for name in PROPERTIES if name != START_ADDRESS or run.kind
+    )
+    return tuple(name for name in PROPERTIES if name in asked and (not chosen or name in chosen))
+
+
+def jobs_of(
+    manifest: Manifest,
+    runs: tuple[Run, ...],
+    properties: tuple[str, ...] = (),
+    one_off: OneOff = OneOff(),
+) -> list[Job]:
+    """The jobs of a design; runs that a one-off bound makes alike become one."""
+    jobs: list[Job] = []
+    for run in runs:
+        if one_off.env:
+            run = replace(run, env=one_off.env)
+        settings = {**run.settings, **dict(one_off.knobs)}
+        check_knobs(settings, manifest.knobs, manifest.name)
+        job = Job(
+            owner=manifest.name,
+            path=manifest.path,
+            run=run,
+            settings=tuple(sorted(settings.items())),
+            properties=properties_of(run, properties),
+            recovery=manifest.recovery,
+        )
+        alike = [j for j in jobs if (j.settings, j.run.kind) == (job.settings, run.kind)]
+        if job.properties and not (one_off and alike):
+            jobs.append(job)
+    return jobs
+
+
+def check_knobs(settings: Mapping[str, int], knobs: Mapping[str, Knob], design: str) -> None:
+    """Raise InputError for a knob that the design does not have."""
+    for name in settings:
+        if name not in knobs:
+            raise InputError(f"design {design} has no knob `{name}`", nearest(name, knobs))
+
+
+def bounds_of(config: Mapping[str, int], knobs: Mapping[str, Knob], job: Job) -> dict[str, int]:
+    """What a verdict is limited to: all bounds, and the other knobs that the run sets."""
+    chosen = dict(job.settings)
+    return {
+        name: value
+        for name, value in config.items()
+        if name in chosen or (name in knobs and knobs[name].where.file == _BOUNDS_FILE)
+    }

@@ -1,0 +1,103 @@
+"""Mutants: known bugs that the search must find, and the properties that they kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nolock.catalogue import DESIGNS
+from nolock.explored import MODEL_ERROR, Explored, Failure, Result
+from nolock.jobs import Job, properties_of
+from nolock.verdicts import Standing, stopped
+from properties.registry import PROPERTIES
+
+if TYPE_CHECKING:
+    from model.edits import Mutant
+
+
+@dataclass(frozen=True)
+class MutantRow:
+    """A mutant and what was found. With no property to violate, everything must hold."""
+
+    mutant: Mutant
+    result: Result
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """The properties that it violates."""
+        return tuple(self.result.found) if isinstance(self.result, Explored) else ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The properties that it must violate and does not."""
+        return tuple(name for name in self.mutant.violates if name not in self.found)
+
+    @property
+    def standing(self) -> Standing:
+        """Whether the search found what it must."""
+        if isinstance(self.result, Failure):
+            broken = self.result.kind in ("crash", "disagreement")
+            return "unexpected" if broken else "incomplete"
+        if MODEL_ERROR in self.found:
+            return "unexpected"
+        if self.mutant.violates:
+            if not self.missing:
+                return "expected"
+            return "unexpected" if self.result.complete else "incomplete"
+        if self.found:
+            return "unexpected"
+        return "expected" if self.result.complete else "incomplete"
+
+    @property
+    def says(self) -> str:
+        """What was found, in words."""
+        if isinstance(self.result, Failure):
+            return self.result.text
+        if MODEL_ERROR in self.found:
+            return f"the model is wrong: {self.result.found[MODEL_ERROR].message}"
+        if self.mutant.violates and not self.missing:
+            return "found"
+        if not self.result.complete:
+            return stopped(self.result)
+        if self.mutant.violates:
+            return "not found"
+        return f"violates {', '.join(self.found)}" if self.found else "holds, as it should"
+
+    @property
+    def length(self) -> int | None:
+        """Steps of the shortest trace of the first property that it must violate."""
+        if isinstance(self.result, Explored) and self.mutant.violates:
+            found = self.result.found.get(self.mutant.violates[0])
+            return found.length if found else None
+        return None
+
+
+def mutant_job(path: Path) -> tuple[Mutant, Job]:
+    """A mutant and its job."""
+    from model.edits import read_mutant
+
+    mutant = read_mutant(path)
+    run = mutant.run
+    job = Job(
+        owner=f"mutants/{mutant.id}",
+        path=DESIGNS / f"{mutant.design}.py",
+        run=run,
+        settings=tuple(sorted(run.settings.items())),
+        properties=properties_of(run),
+        mutant=path,
+    )
+    return mutant, job
+
+
+def killed_by(rows: Iterable[MutantRow], others: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """The mutants (and other witnesses) that violate each property, as they must."""
+    killers: dict[str, list[str]] = {name: [] for name in PROPERTIES}
+    for row in rows:
+        for name in row.mutant.violates:
+            if name in row.found:
+                killers[name].append(row.mutant.id)
+    for name, witnesses in others.items():
+        killers[name] += witnesses
+    return {name: tuple(by) for name, by in killers.items()}

@@ -1,0 +1,185 @@
+"""The options that commands share, and what they mean together."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+import click
+
+from nolock.check import Asked
+from nolock.errors import InputError
+from nolock.jobs import OneOff, Search
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_BOUNDS = {
+    "cpus": "CPUs",
+    "objects": "Objects; each is freed at most once.",
+    "nmis": "NMIs that free, over the whole run.",
+    "probes": "Probe hits that free.",
+    "hardirqs": "Device interrupts that free.",
+    "readers": "RCU readers.",
+    "tasks": "Client tasks under way at the same time.",
+    "workers": "Workqueue workers.",
+    "preemptions": "Times a task is switched out.",
+}
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def bound_options(command: Command) -> Command:
+    """Bounds, and which runs."""
+    options = [
+        click.option("--run", "runs", multiple=True, metavar="NAME", help="Only this run."),
+        click.option("--env", "envs", multiple=True, metavar="NAME", help="Only this environment."),
+        click.option(
+            "--property", "properties", multiple=True, metavar="NAME", help="Only this property."
+        ),
+        click.option("--all", "every_run", is_flag=True, help="Runs that are not default as well."),
+        *(
+            click.option(f"--{name}", type=click.IntRange(0, 64), metavar="N", help=text)
+            for name, text in _BOUNDS.items()
+        ),
+        click.option(
+            "--knob", "knobs", multiple=True, metavar="NAME=VALUE", help="Any other knob."
+        ),
+    ]
+    return _with(command, options)
+
+
+def search_options(command: Command) -> Command:
+    """How to search."""
+    options = [
+        click.option(
+            "--engine", type=click.Choice(["auto", "c", "python"]), default="auto",
+            help="auto: C where there is a compiler.", show_default=True,
+        ),
+        click.option("--jobs", type=click.IntRange(1, 512), metavar="N", help="Searches at once."),
+        click.option(
+            "--memory", metavar="SIZE", help="Limit of all searches together, such as 500M or 8G."
+        ),
+        click.option(
+            "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+            help="Limit of each search.",
+        ),
+        click.option("--no-merge-local", is_flag=True, help="Do not merge steps nobody can see."),
+        click.option("--no-merge-locks", is_flag=True, help="Do not merge steps under a lock."),
+        click.option("--no-symmetry", is_flag=True, help="Do not identify renamed objects."),
+        click.option(
+            "--keep-c", type=click.Path(path_type=Path), metavar="DIR",
+            help="Write the generated C there.",
+        ),
+    ]  # fmt: skip
+    return _with(command, options)
+
+
+def output_options(command: Command) -> Command:
+    """Where the report goes, and in what form."""
+    options = [
+        click.option(
+            "--format", "form", type=click.Choice(["text", "json", "junit"]), default="text",
+            show_default=True, help="Form of the report.",
+        ),
+        click.option(
+            "--output", type=click.Path(path_type=Path), metavar="FILE",
+            help="Write the report there, whole or not at all.",
+        ),
+    ]  # fmt: skip
+    return _with(command, options)
+
+
+def _with(command: Command, options: list[Callable[[Command], Command]]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Given:
+    """The values of the shared options."""
+
+    values: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Given:
+        """From click's keywords."""
+        return cls(dict(options))
+
+    @property
+    def form(self) -> str:
+        """text, json or junit."""
+        return str(self.values["form"])
+
+    @property
+    def output(self) -> Path | None:
+        """The file for the report."""
+        return cast("Path | None", self.values["output"])
+
+    def asked(self, designs: tuple[str, ...], *, traces: bool) -> Asked:
+        """What to check and how. Raises InputError."""
+        jobs = int(self.values["jobs"] or os.cpu_count() or 1)
+        return Asked(
+            designs=designs,
+            runs=self.values["runs"],
+            envs=self.values["envs"],
+            properties=self.values["properties"],
+            every_run=self.values["every_run"],
+            one_off=OneOff(self._knobs()),
+            search=self.search(jobs),
+            at_once=jobs,
+            traces=traces,
+        )
+
+    def search(self, jobs: int) -> Search:
+        """How to search, with this many searches at once."""
+        keep_c: Path | None = self.values["keep_c"]
+        if keep_c is not None:
+            try:
+                keep_c.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"--keep-c {keep_c}: {error.strerror}") from None
+        memory = self.values["memory"]
+        total = memory_size(memory) if memory else available_memory() * 3 // 4
+        return Search(
+            engine=cast("Literal['auto', 'c', 'python']", self.values["engine"]),
+            memory=total // jobs,
+            seconds=self.values["time_limit"],
+            merge_local=not self.values["no_merge_local"],
+            merge_locks=not self.values["no_merge_locks"],
+            symmetry=not self.values["no_symmetry"],
+            keep_c=keep_c,
+        )
+
+    def _knobs(self) -> tuple[tuple[str, int], ...]:
+        knobs = {name: self.values[name] for name in _BOUNDS if self.values[name] is not None}
+        for text in self.values["knobs"]:
+            name, equals, value = text.partition("=")
+            number = {"true": "1", "false": "0"}.get(value.strip().lower(), value.strip())
+            if not equals or not number.lstrip("-").isdecimal():
+                raise InputError(f"--knob {text}: not NAME=VALUE with a number, true or false")
+            knobs[name.strip()] = int(number)
+        return tuple(knobs.items())
+
+
+def memory_size(text: str) -> int:
+    """Bytes of a size such as 500M; raises InputError."""
+    match = _MEMORY.fullmatch(text.strip())
+    size = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    if size <= 0:
+        raise InputError(f"--memory {text}: not a size", "write it like 500M or 8G")
+    return size
+
+
+def available_memory() -> int:
+    """Bytes that can be used without swapping, as far as the system says."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 4 << 30

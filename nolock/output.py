@@ -1,0 +1,76 @@
+"""Reports on the way out: to the terminal, or to a file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from nolock.errors import InputError
+from nolock.report_text import WIDTH, print_report
+from nolock.verify import Report
+
+
+def console_for_stdout() -> Console:
+    """A console no wider than our reports; the same width everywhere if it is no terminal."""
+    console = Console()
+    if not console.is_terminal:
+        return Console(width=WIDTH, no_color=True, force_terminal=False)
+    return Console(width=min(console.width, WIDTH))
+
+
+def publish(report: Report, form: str, output: Path | None, *, traces: bool) -> None:
+    """Print the report in the given form, or write it to the file. Raises InputError."""
+    if form == "text" and output is None:
+        print_report(report, console_for_stdout(), traces=traces, mutants=True)
+        return
+    text = as_text(report, form, traces=traces)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_whole(output, text)
+
+
+def as_text(report: Report, form: str, *, traces: bool) -> str:
+    """The report in a form."""
+    from nolock.report_json import report_json
+    from nolock.report_junit import report_junit
+
+    if form == "json":
+        return report_json(report)
+    if form == "junit":
+        return report_junit(report)
+    file = io.StringIO()
+    print_report(report, Console(file=file, width=WIDTH, no_color=True), traces=traces, mutants=True)
+    return file.getvalue()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that others see complete or not at all; raises InputError."""
+    try:
+        if path.exists() and not path.is_file():
+            # A pipe or a device (/dev/stdout) cannot be replaced, and need not be.
+            path.write_text(text, encoding="utf-8")
+            return
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            part.chmod(0o666 & ~_umask())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}", "nothing was written") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,191 @@
+"""Runs jobs in processes of their own, a few at a time.
+
+A process each: its memory is given back when it ends, and if the system kills it, only its own
+verdicts are lost. Ctrl-C reaches this process alone; the children are told to stop through their
+pipes, and hand back what they have covered.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any
+
+from engines.explicit.compiler import CompilerError
+from engines.result import EngineDisagreement
+from model.language.source import CompileError
+from model.language.word_error import WordError
+from nolock.errors import InputError
+from nolock.explored import Failure
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Task:
+    """`work(argument, report)` in a process; `report` sends what it is given to the parent."""
+
+    key: str
+    work: Callable[[Any, Callable[[Any], None]], Any]
+    argument: Any
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What to call when a task begins, says something, or has ended with a result."""
+
+    began: Callable[[str], None] = lambda key: None
+    said: Callable[[str, Any], None] = lambda key, message: None
+    ended: Callable[[str, Any], None] = lambda key, result: None
+
+
+@dataclass
+class _Running:
+    task: Task
+    process: BaseProcess
+    pipe: Connection
+
+
+@dataclass
+class _Interrupt:
+    """Set by the first Ctrl-C; the second one ends everything at once."""
+
+    seen: bool = False
+    told: set[str] = field(default_factory=set)
+
+
+def run_tasks(tasks: Sequence[Task], at_once: int, hooks: Hooks = Hooks()) -> dict[str, Any]:
+    """Run all, the largest first; the results by key, a `Failure` where there is none.
+
+    After Ctrl-C nothing more is begun, and what runs ends with what it has covered.
+    """
+    waiting = sorted(tasks, key=lambda task: task.weight)
+    running: dict[str, _Running] = {}
+    results: dict[str, Any] = {}
+    with _interrupts_noted() as interrupt:
+        try:
+            while waiting or running:
+                while waiting and len(running) < at_once and not interrupt.seen:
+                    task = waiting.pop()
+                    running[task.key] = _start(task)
+                    hooks.began(task.key)
+                if interrupt.seen:
+                    for task in waiting:
+                        results[task.key] = Failure("interrupted", "not begun: interrupted")
+                    waiting = []
+                    _tell(running, interrupt)
+                for one in _ready(running):
+                    if _hear(one, results, hooks):
+                        del running[one.task.key]
+        finally:
+            for one in running.values():
+                one.process.kill()
+    return {task.key: results[task.key] for task in tasks}
+
+
+def _start(task: Task) -> _Running:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    # Children inherit an ignored SIGINT from their first moment; a handler of our own could
+    # otherwise not be in place before the interpreter has started.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = context.Process(target=_child, args=(task, theirs), daemon=True)
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    theirs.close()
+    return _Running(task, process, ours)
+
+
+def _ready(running: dict[str, _Running]) -> list[_Running]:
+    by_pipe = {one.pipe: one for one in running.values()}
+    return [by_pipe[pipe] for pipe in wait(list(by_pipe), _POLL_SECONDS) if isinstance(pipe, Connection)]
+
+
+def _hear(one: _Running, results: dict[str, Any], hooks: Hooks) -> bool:
+    """Take one message; whether the task has ended."""
+    try:
+        kind, content = one.pipe.recv()
+    except (EOFError, OSError):
+        one.process.join()
+        kind, content = "ended", _died(one.process.exitcode)
+    if kind == "said":
+        hooks.said(one.task.key, content)
+        return False
+    one.process.join()
+    one.pipe.close()
+    results[one.task.key] = content
+    hooks.ended(one.task.key, content)
+    return True
+
+
+def _died(code: int | None) -> Failure:
+    if code == -signal.SIGKILL:
+        return Failure("memory", "killed by the system, most likely for lack of memory")
+    return Failure("crash", f"its process ended with code {code} and no result")
+
+
+def _tell(running: dict[str, _Running], interrupt: _Interrupt) -> None:
+    for key, one in running.items():
+        if key not in interrupt.told:
+            interrupt.told.add(key)
+            try:
+                one.pipe.send("stop")
+            except OSError:
+                continue  # it has just ended; its result or its end is in the pipe
+
+
+@contextmanager
+def _interrupts_noted() -> Iterator[_Interrupt]:
+    interrupt = _Interrupt()
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        if interrupt.seen:
+            raise KeyboardInterrupt
+        interrupt.seen = True
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# --- in the child --------------------------------------------------------------------------------
+
+
+def _child(task: Task, pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def report(message: Any) -> None:
+        pipe.send(("said", message))
+        if pipe.poll():
+            raise KeyboardInterrupt
+
+    try:
+        result = task.work(task.argument, report)
+    except KeyboardInterrupt:
+        result = Failure("interrupted", "interrupted before its search began")
+    except (CompileError, WordError, InputError) as error:
+        result = Failure("input", str(error))
+    except CompilerError as error:
+        result = Failure("compiler", str(error))
+    except EngineDisagreement as error:
+        result = Failure("disagreement", str(error))
+    except MemoryError as error:
+        result = Failure("memory", str(error) or "out of memory")
+    except BrokenPipeError:
+        return  # the parent is gone
+    except Exception:
+        result = Failure("crash", traceback.format_exc())
+    pipe.send(("ended", result))

@@ -1,0 +1,154 @@
+"""Verdicts: what a run says about a property, beside what the design expects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from model.manifest import ALL, Expectation, Manifest, Run
+from nolock.explored import MODEL_ERROR, Explored, Failure, Result
+from nolock.jobs import Job, bounds_of
+
+Word = Literal["holds", "violated", "proved", "incomplete"]
+Standing = Literal["expected", "unexpected", "incomplete", "not judged"]
+AT_REST = "no_lost_objects"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One verdict with its limits. `problem` says what is wrong with its expectation."""
+
+    design: str
+    environment: str
+    run: str
+    property: str
+    verdict: Word
+    expected: str | None
+    bounds: Mapping[str, int]
+    engine: str
+    states: int
+    transitions: int
+    depth: int
+    seconds: float
+    trace_length: int | None = None
+    unreached: tuple[str, ...] = ()
+    because: str = ""
+    reported: str = ""
+    message: str = ""
+    problem: str = ""
+    judged: bool = True
+    up_to_first_violation: tuple[str, ...] = ()
+    reductions: tuple[str, ...] = ()
+    rest_states: int = 0
+    stuck_states: int = 0
+    bytes_per_state: float = 0.0
+    bits: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands to its expectation."""
+        if self.problem:
+            return "unexpected"
+        if self.verdict == "incomplete":
+            return "incomplete"
+        if not self.judged:
+            return "not judged"
+        return "expected" if self.verdict == self.expected else "unexpected"
+
+    @property
+    def trace_id(self) -> str:
+        """What `nolock trace` takes."""
+        return f"{self.design}/{self.run}/{self.property}"
+
+
+def verdicts_of(manifest: Manifest, job: Job, result: Result, judged: bool) -> list[Verdict]:
+    """The verdicts of one run, one for each property that was checked."""
+    return [_verdict(manifest, job, prop, result, judged) for prop in job.properties]
+
+
+def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bool) -> Verdict:
+    expected, problem = None, ""
+    if judged:
+        expected, problem = _expectation(manifest, job.run, prop)
+    word, message, length = _word(prop, result)
+    common = {
+        "design": job.owner,
+        "environment": job.run.env,
+        "run": job.run.name,
+        "property": prop,
+    }
+    told = {
+        "expected": expected.verdict if expected else None,
+        "because": expected.because if expected else "",
+        "reported": expected.reported if expected else "",
+        "problem": problem,
+    }
+    if isinstance(result, Failure):
+        return Verdict(
+            **common, **told, verdict=word, message=message, judged=judged,
+            bounds=dict(job.settings), engine="none", states=0, transitions=0, depth=0, seconds=0.0,
+        )  # fmt: skip
+    cutting = tuple(name for name in result.cutting if name != prop)
+    return Verdict(
+        **common,
+        **told,
+        verdict=word,
+        message=message,
+        judged=judged,
+        bounds=bounds_of(result.config, manifest.knobs, job),
+        engine=result.engine,
+        states=result.states,
+        transitions=result.transitions,
+        depth=result.depth,
+        seconds=round(result.seconds + result.compile_seconds, 3),
+        trace_length=length,
+        up_to_first_violation=cutting if word == "holds" else (),
+        reductions=result.reductions,
+        rest_states=result.rest_states,
+        stuck_states=result.stuck_states,
+        bytes_per_state=result.bytes_per_state,
+        bits=result.bits,
+        notes=result.notes,
+    )
+
+
+def _word(prop: str, result: Result) -> tuple[Word, str, int | None]:
+    """The verdict, what there is to say about it, and the length of its trace."""
+    if isinstance(result, Failure):
+        return "incomplete", result.text, None
+    if prop in result.found:
+        found = result.found[prop]
+        return "violated", found.message, found.length
+    if MODEL_ERROR in result.found:
+        return "incomplete", f"the model is wrong: {result.found[MODEL_ERROR].message}", None
+    if not result.complete:
+        return "incomplete", stopped(result), None
+    if prop == AT_REST and not result.rest_states:
+        return "incomplete", "no state of rest was reached, so nothing was tested", None
+    return "holds", "", None
+
+
+def stopped(result: Explored) -> str:
+    """Why a search ended early and what it had covered."""
+    why = {
+        "memory": "stopped at the memory limit",
+        "time": "stopped at the time limit",
+        "interrupted": "interrupted",
+    }[result.reason]
+    return f"{why} after {result.states:,} states, depth {result.depth}"
+
+
+def _expectation(manifest: Manifest, run: Run, prop: str) -> tuple[Expectation | None, str]:
+    """The one expectation that matches, or what is wrong: none does, or several do."""
+    of_run = [e for e in manifest.expectations if run.name in e.runs or ALL in e.runs]
+    matching = [e for e in of_run if prop in e.properties]
+    # `*` is for what no other expectation of the same run names.
+    matching = matching or [e for e in of_run if ALL in e.properties]
+    if len(matching) == 1:
+        return matching[0], ""
+    if not matching:
+        return None, f"no expectation matches: add expect({prop!r}, runs=({run.name!r},), ...)"
+    places = ", ".join(str(e.where) for e in matching)
+    return None, f"{len(matching)} expectations match: {places}"

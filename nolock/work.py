@@ -1,0 +1,152 @@
+"""What a child process does: build one machine, explore it, and hand back plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from counterexamples.explain import explain
+from counterexamples.simplify import simplify
+from counterexamples.trace import Trace, build_trace
+from engines.explicit.explore import Options, Progress, explore
+from engines.result import Exploration, Violation
+from engines.symbolic.address_verdict import AddressVerdict
+from model.kernel.kinds import kind_named
+from model.language.declarations import Edit
+from model.language.layout import layout
+from model.language.machine import Machine
+from nolock.explored import Explored, Failure, Found, Result, Step
+from nolock.jobs import Job
+from nolock.trace_cache import keep
+from properties.registry import build_machine
+from properties.start_address import Outcome
+
+_KNOB_OF: Mapping[Outcome, str] = {
+    "wrong_place": "recovery_wrong_place",
+    "neighbour": "recovery_neighbour",
+    "faults": "recovery_faults",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a state of the machine is, known before the search begins."""
+
+    bits: int
+
+    @property
+    def bytes_per_state(self) -> int:
+        """About what the engine needs for each: the packed words, parent, index and edges."""
+        return 8 * -(-self.bits // 64) + 32
+
+
+Report = Callable[[Size | Progress], None]
+
+
+def run_job(job: Job, report: Report) -> Result:
+    """Build and explore. Raises CompileError and the engines' own errors."""
+    settings = dict(job.settings)
+    if job.run.kind:
+        outcome = recovery_outcome(job.recovery, job.run.kind)
+        if outcome is None:
+            text = f"not decided what recovery {job.recovery} does to kind {job.run.kind}"
+            return Failure("incomplete", text)
+        if outcome in _KNOB_OF:
+            settings[_KNOB_OF[outcome]] = 1
+    machine = machine_of(job, settings)
+    report(Size(layout(machine).bits))
+    keep_c = None
+    if job.search.keep_c is not None:
+        keep_c = job.search.keep_c / f"{job.key.replace('/', '-')}.c"
+    options = Options(
+        engine=job.search.engine,
+        memory=job.search.memory,
+        seconds=job.search.seconds,
+        merge_local=job.search.merge_local,
+        merge_locks=job.search.merge_locks,
+        symmetry=job.search.symmetry,
+        keep_c=keep_c,
+    )
+    return _plain(job, machine, explore(machine, options, report))
+
+
+def machine_of(job: Job, settings: Mapping[str, int]) -> Machine:
+    """The machine of a job, with the edits of its mutant."""
+    edits: tuple[Edit, ...] = ()
+    if job.mutant is not None:
+        from model.edits import edits_of, read_mutant
+
+        edits = edits_of(read_mutant(job.mutant))
+    return build_machine(job.path, settings, job.properties, edits)
+
+
+def recovery_outcome(recovery: str, kind: str) -> Outcome | None:
+    """What a recovery does to objects of a kind, on the first architecture that has them."""
+    # Z3 takes a while to load, and most jobs do without.
+    from engines.symbolic.start_address import outcome_of
+
+    arch = "arm64" if kind_named(kind).tagged else "x86-64"
+    return outcome_of(recovery, kind, arch)
+
+
+def run_proof(recovery: str, report: Callable[[AddressVerdict], None]) -> list[AddressVerdict]:
+    """Prove or refute one recovery for every kind of allocation, architecture and page size."""
+    from engines.symbolic.start_address import prove_start_address
+
+    return prove_start_address([recovery], progress=lambda verdict, _done, _all: report(verdict))
+
+
+def _plain(job: Job, machine: Machine, result: Exploration) -> Explored:
+    found = {name: _found(job, machine, v) for name, v in result.violations.items()}
+    return Explored(
+        config=dict(machine.config),
+        reason=result.reason,
+        engine=result.engine,
+        states=result.states,
+        transitions=result.transitions,
+        depth=result.depth,
+        seconds=result.seconds,
+        compile_seconds=result.compile_seconds,
+        bits=result.bits,
+        bytes_per_state=round(result.bytes_per_state, 1),
+        rest_states=result.rest_states,
+        stuck_states=result.stuck_states,
+        found=found,
+        # A goal is judged on the whole graph: its violation stops no search.
+        cutting=tuple(name for name, v in result.violations.items() if v.kind != "goal"),
+        reductions=result.reductions,
+        notes=result.notes,
+        steps=_steps(machine, result.fired),
+    )
+
+
+def _found(job: Job, machine: Machine, violation: Violation) -> Found:
+    trace = build_trace(
+        machine,
+        violation.property,
+        violation.message,
+        violation.kind,
+        violation.trace,
+        run=job.key if job.mutant else job.run.name,
+    )
+    keep(trace, job)
+    found = Found(violation.property, violation.message, violation.kind, len(violation.trace))
+    return explained(machine, found, trace) if job.explained else found
+
+
+def explained(machine: Machine, found: Found, trace: Trace) -> Found:
+    """With a trace that is simplified and explained."""
+    simple = simplify(machine, trace)
+    return replace(found, trace=simple, explanation=explain(machine, simple))
+
+
+def _steps(machine: Machine, fired: Mapping[int, int]) -> tuple[Step, ...]:
+    """Every source statement once, with the sum of its firings."""
+    steps: dict[tuple[str, str, int], Step] = {}
+    for tr in machine.transitions:
+        where = tr.where
+        process = "" if where.file.startswith("model/kernel/") else tr.process or ""
+        step = Step(process, where.file, where.line, where.routine, where.text, fired[tr.id])
+        known = steps.get(step.place)
+        steps[step.place] = replace(step, fired=step.fired + known.fired) if known else step
+    return tuple(steps[place] for place in sorted(steps))
