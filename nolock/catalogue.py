@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from model.language.declarations import ROOT, nearest
+from model.language.declarations import nearest
 from model.manifest import Manifest, Run, has_runs, read_manifest
 from nolock.errors import InputError
+from nolock.jobs import DESIGNS, MUTANTS
 from properties.registry import PROPERTIES
 
-DESIGNS = ROOT / "model" / "designs"
-MUTANTS = ROOT / "model" / "mutants"
 
 
 def design_paths() -> dict[str, Path]:

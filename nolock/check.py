@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from model.environments import ENVIRONMENTS
@@ -16,10 +15,9 @@ from nolock.catalogue import (
     design_paths,
     mutant_paths,
     runs_named,
-    unknown,
 )
 from nolock.errors import InputError
-from nolock.explored import Failure
+from nolock.explored import Explored, Failure
 from nolock.jobs import Job, OneOff, Search, jobs_of
 from nolock.mutation import MutantRow, killed_by, mutant_job
 from nolock.progress import ProgressLines
@@ -91,9 +89,15 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
         killed_by=killed_by(rows, {"start_address": tuple(refuted)}) if whole_product else None,
         proofs=verdicts,
         failed_proofs=tuple(proof.text for proof in proofs if isinstance(proof, Failure)),
-        interrupted=any(isinstance(r, Failure) and r.kind == "interrupted" or getattr(r, "reason", "") == "interrupted" for r in results.values()),
+        interrupted=any(_interrupted(result) for result in results.values()),
         seconds=time.monotonic() - began,
     )
+
+
+def _interrupted(result: object) -> bool:
+    if isinstance(result, Failure):
+        return result.kind == "interrupted"
+    return isinstance(result, Explored) and result.reason == "interrupted"
 
 
 def _report(plan: _Plan, asked: Asked, results: dict[str, Any]) -> DesignReport:
@@ -106,7 +110,7 @@ def _report(plan: _Plan, asked: Asked, results: dict[str, Any]) -> DesignReport:
 def _plan(manifest: Manifest, asked: Asked) -> _Plan | None:
     """The jobs of a design; None where it has none and was not asked for by name."""
     one_off = asked.one_off
-    runs = _runs(manifest, asked)
+    runs = runs_asked(manifest, asked)
     if asked.envs and not one_off:
         in_env = tuple(run for run in runs if run.env in asked.envs)
         if not in_env and not asked.designs:
@@ -120,7 +124,8 @@ def _plan(manifest: Manifest, asked: Asked) -> _Plan | None:
     return _Plan(manifest, tuple(jobs), bool(one_off)) if jobs else None
 
 
-def _runs(manifest: Manifest, asked: Asked) -> tuple[Run, ...]:
+def runs_asked(manifest: Manifest, asked: Asked) -> tuple[Run, ...]:
+    """The runs of a design that were asked for; bounds alone make one where it has none."""
     if asked.runs:
         return runs_named(manifest, asked.runs)
     runs = tuple(run for run in manifest.runs if run.default or asked.every_run)
@@ -150,5 +155,3 @@ def _recoveries() -> list[str]:
 def _proof_key(recovery: str) -> str:
     return f"start_address/{recovery}"
 
-
-__all__ = ["Asked", "Path", "check", "unknown"]

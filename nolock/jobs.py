@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from model.language.declarations import Knob, nearest
+from model.environments import ENVIRONMENTS
+from model.language.declarations import ROOT, Knob, nearest
 from model.manifest import Manifest, Run
 from nolock.errors import InputError
 from properties.registry import PROPERTIES
 
+DESIGNS = ROOT / "model" / "designs"
+MUTANTS = ROOT / "model" / "mutants"
 START_ADDRESS = "start_address"
 _BOUNDS_FILE = "model/kernel/bounds.py"
 _BUDGETS = ("nmis", "hardirqs", "probes", "readers", "preemptions", "other_gps", "workers", "tasks")
@@ -40,12 +43,23 @@ class OneOff:
     def __bool__(self) -> bool:
         return bool(self.knobs or self.env)
 
+    @property
+    def options(self) -> str:
+        """The same as options of the command line."""
+        env = f" --env {self.env}" if self.env else ""
+        return env + "".join(f" --knob {name}={value}" for name, value in self.knobs)
+
 
 @dataclass(frozen=True)
 class Job:
-    """One machine to explore. `owner` is the design's name, or `mutants/ID`."""
+    """One machine to explore.
+
+    `owner` is the design's name, or `mutants/ID`; `place` is how the user names the design, which
+    for a file of his own is its path. `options` are the one-off bounds as the user would give them.
+    """
 
     owner: str
+    place: str
     path: Path
     run: Run
     settings: tuple[tuple[str, int], ...]
@@ -54,6 +68,7 @@ class Job:
     mutant: Path | None = None
     search: Search = field(default_factory=Search)
     explained: bool = False
+    options: str = ""
 
     @property
     def key(self) -> str:
@@ -97,11 +112,13 @@ def jobs_of(
         check_knobs(settings, manifest.knobs, manifest.name)
         job = Job(
             owner=manifest.name,
+            place=manifest.name if manifest.path.is_relative_to(DESIGNS) else str(manifest.path),
             path=manifest.path,
             run=run,
             settings=tuple(sorted(settings.items())),
             properties=properties_of(run, properties),
             recovery=manifest.recovery,
+            options=one_off.options,
         )
         alike = [j for j in jobs if (j.settings, j.run.kind) == (job.settings, run.kind)]
         if job.properties and not (one_off and alike):
@@ -117,10 +134,11 @@ def check_knobs(settings: Mapping[str, int], knobs: Mapping[str, Knob], design: 
 
 
 def bounds_of(config: Mapping[str, int], knobs: Mapping[str, Knob], job: Job) -> dict[str, int]:
-    """What a verdict is limited to: all bounds, and the other knobs that the run sets."""
-    chosen = dict(job.settings)
+    """What a verdict is limited to: all bounds, and the other knobs that the run sets itself."""
+    of_env = dict(ENVIRONMENTS[job.run.env].knobs)
     return {
         name: value
         for name, value in config.items()
-        if name in chosen or (name in knobs and knobs[name].where.file == _BOUNDS_FILE)
+        if (name in knobs and knobs[name].where.file == _BOUNDS_FILE)
+        or dict(job.settings).get(name, of_env.get(name)) != of_env.get(name)
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nolock.catalogue import DESIGNS
+from nolock.catalogue import design_named
 from nolock.explored import MODEL_ERROR, Explored, Failure, Result
 from nolock.jobs import Job, properties_of
 from nolock.verdicts import Standing, stopped
@@ -80,12 +80,15 @@ def mutant_job(path: Path) -> tuple[Mutant, Job]:
 
     mutant = read_mutant(path)
     run = mutant.run
+    design = design_named(mutant.design)
     job = Job(
         owner=f"mutants/{mutant.id}",
-        path=DESIGNS / f"{mutant.design}.py",
+        place=f"mutants/{mutant.id}",
+        path=design.path,
         run=run,
         settings=tuple(sorted(run.settings.items())),
         properties=properties_of(run),
+        recovery=design.recovery,
         mutant=path,
     )
     return mutant, job

@@ -45,6 +45,8 @@ class Verdict:
     bytes_per_state: float = 0.0
     bits: int = 0
     notes: tuple[str, ...] = field(default=())
+    trace_id: str = ""
+    """What `nolock trace` takes to show the trace, with the bounds of a one-off run."""
 
     @property
     def standing(self) -> Standing:
@@ -56,11 +58,6 @@ class Verdict:
         if not self.judged:
             return "not judged"
         return "expected" if self.verdict == self.expected else "unexpected"
-
-    @property
-    def trace_id(self) -> str:
-        """What `nolock trace` takes."""
-        return f"{self.design}/{self.run}/{self.property}"
 
 
 def verdicts_of(manifest: Manifest, job: Job, result: Result, judged: bool) -> list[Verdict]:
@@ -111,6 +108,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
         bytes_per_state=result.bytes_per_state,
         bits=result.bits,
         notes=result.notes,
+        trace_id=f"{job.place}/{job.run.name}/{prop}{job.options}" if length else "",
     )
 
 

@@ -45,14 +45,9 @@ Report = Callable[[Size | Progress], None]
 
 def run_job(job: Job, report: Report) -> Result:
     """Build and explore. Raises CompileError and the engines' own errors."""
-    settings = dict(job.settings)
-    if job.run.kind:
-        outcome = recovery_outcome(job.recovery, job.run.kind)
-        if outcome is None:
-            text = f"not decided what recovery {job.recovery} does to kind {job.run.kind}"
-            return Failure("incomplete", text)
-        if outcome in _KNOB_OF:
-            settings[_KNOB_OF[outcome]] = 1
+    settings = settings_of(job)
+    if isinstance(settings, Failure):
+        return settings
     machine = machine_of(job, settings)
     report(Size(layout(machine).bits))
     keep_c = None
@@ -68,6 +63,19 @@ def run_job(job: Job, report: Report) -> Result:
         keep_c=keep_c,
     )
     return _plain(job, machine, explore(machine, options, report))
+
+
+def settings_of(job: Job) -> dict[str, int] | Failure:
+    """The knobs of a job, with what its recovery does to the run's kind of allocation."""
+    settings = dict(job.settings)
+    if job.run.kind:
+        outcome = recovery_outcome(job.recovery, job.run.kind)
+        if outcome is None:
+            text = f"not decided what recovery {job.recovery} does to kind {job.run.kind}"
+            return Failure("incomplete", text)
+        if outcome in _KNOB_OF:
+            settings[_KNOB_OF[outcome]] = 1
+    return settings
 
 
 def machine_of(job: Job, settings: Mapping[str, int]) -> Machine:

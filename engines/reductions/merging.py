@@ -111,11 +111,15 @@ def run_ahead(
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the accesses of a machine say about each variable."""
+    """What the accesses of a machine say about each variable.
+
+    `exclusive`: a lock whose check holds belongs to one instance.
+    """
 
     machine: Machine
     by_var: Mapping[str, tuple[Access, ...]]
     by_transition: Mapping[int, tuple[Access, ...]]
+    exclusive: bool
     protected: frozenset[str]
     notes: tuple[str, ...]
     known: dict[Access, tuple[Touch, ...] | None] = field(default_factory=dict)
@@ -140,7 +144,8 @@ class _Facts:
             guarded = [var.name for var in machine.variables if var.guard is not None]
             protected = {name for name in guarded if _is_protected(whole[name])}
         steps = {at: tuple(found) for at, found in by_transition.items()}
-        return _Facts(machine, whole, steps, frozenset(protected), notes)
+        exclusive = locks and not unsafe
+        return _Facts(machine, whole, steps, exclusive, frozenset(protected), notes)
 
     # -- transitions --
 
@@ -165,7 +170,7 @@ class _Facts:
             return False
         if not self._ages_alike(access):
             return False
-        if access.kind == "read" and access.in_discipline:
+        if access.in_discipline and self.exclusive:
             return True
         others = [other for other in self.by_var[access.var] if other.kind != "age"]
         if not any(other.kind == "write" for other in others) and access.kind == "read":

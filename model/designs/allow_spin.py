@@ -31,7 +31,7 @@ from model.kernel.locks import (
 )
 from model.kernel.objects import Object
 from model.kernel.slab import recover_start
-from model.kernel.workqueue import delayed_work_pending
+from model.kernel.workqueue import delayed_work_pending, queue_delayed_work
 from model.language.syntax import (
     NULL,
     Embed,
@@ -66,6 +66,25 @@ RUNS = [
     ),
     run("nmi-gps", env="smp", why="others' grace periods", nmis=1, readers=1, bnodes=0),
     run(
+        "irqs",
+        env="smp",
+        why="device interrupts free too",
+        hardirqs=1,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "migration",
+        env="smp",
+        why="tasks and workers are preempted once and may migrate",
+        preemptions=1,
+        nmis=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "rearm",
         env="smp",
         why="three objects: both batches busy, the monitor comes back",
@@ -80,13 +99,21 @@ RUNS = [
     run(
         "delays",
         env="smp",
-        why="pages of two records, two workers: the long delay is cut short",
-        cpus=1,
+        why="a page's worth is two objects: the long delay is cut short, while the timer fires",
         tasks=1,
+        bnodes=0,
+        bnode_records=2,
+        other_gps=0,
+    ),
+    run(
+        "pages",
+        env="smp",
+        why="pages of two records, two workers",
+        cpus=1,
         objects=3,
-        nmis=1,
+        tasks=1,
         workers=2,
-        bnodes=1,
+        bnodes=2,
         bnode_records=2,
         other_gps=0,
     ),
@@ -122,10 +149,11 @@ RUNS = [
         other_gps=0,
     ),
     run(
-        "k1-k5",
+        "k1-k4-k5",
         env="smp",
-        why="K1 and K5 the other way",
+        why="K1, K4 and K5 the other way",
         k1_test_pending=False,
+        k4_shorten_delay=False,
         k5_arm_first=True,
         cpus=1,
         nmis=1,
@@ -175,6 +203,7 @@ EXPECT = [
 
 set_knob("rcu_ptr", True)
 knob("k1_test_pending", True, "K1: the monitor's irq_work is queued only if the monitor is not pending")
+knob("k4_shorten_delay", True, "K4: a page's worth of objects shortens the delay on this way too")
 knob("k5_arm_first", False, "K5: the monitor is armed before the object is linked")
 knob("k7_skip_stack_depot", True, "K7: the nolock path does not record a KASAN stack")
 knob("always_defer_on_up", False, "the repair of UP-1: never trust a trylock on UP")
@@ -255,7 +284,10 @@ def sched_monitor(work: IrqWork) -> None:
     nolock = container_of(work, Nolock.sched_monitor_work)
     krcp = of(Krcp, nolock)
     flags = raw_spin_lock_irqsave(krcp.lock)
-    schedule_delayed_monitor_work(krcp)
+    if cfg.k4_shorten_delay:
+        schedule_delayed_monitor_work(krcp)
+    else:
+        queue_delayed_work(krcp.monitor_work, True)
     raw_spin_unlock_irqrestore(krcp.lock, flags)
 
 

@@ -323,7 +323,7 @@ def kvfree_rcu_list(head: Object) -> None:
             ptr = recover_start(head)
             following = take_next(head)
             debug_object_unqueue(head)
-            kvfree_recovered(ptr)
+            kvfree_recovered(head, ptr)
             head = following
         else:
             start = head.func

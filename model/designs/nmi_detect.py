@@ -22,6 +22,7 @@ from model.language.syntax import (
     record,
     routine,
     run,
+    unreached,
 )
 
 TITLE = "nmi_detect: in_nmi() inside kvfree_call_rcu(), llist and irq_work"
@@ -40,9 +41,28 @@ RUNS = [
         probes=1,
         readers=1,
         other_gps=0,
-        bnodes=1,
+        bnodes=2,
     ),
     run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
+    run(
+        "irqs",
+        env="smp",
+        why="device interrupts free too",
+        hardirqs=1,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "migration",
+        env="smp",
+        why="tasks and workers are preempted once and may migrate",
+        preemptions=1,
+        nmis=1,
+        bnodes=0,
+        other_gps=0,
+    ),
     run(
         "rearm",
         env="smp",
@@ -57,15 +77,28 @@ RUNS = [
     run(
         "delays",
         env="smp",
-        why="pages of two records, two workers: the long delay is cut short",
-        objects=3,
+        why="a page's worth is two objects: the long delay is cut short, while the timer fires",
         tasks=1,
-        nmis=1,
-        workers=2,
-        bnodes=1,
+        bnodes=0,
         bnode_records=2,
         other_gps=0,
     ),
+    run(
+        "pages",
+        env="smp",
+        why="pages of two records, two workers",
+        cpus=1,
+        objects=3,
+        tasks=1,
+        workers=2,
+        bnodes=2,
+        bnode_records=2,
+        other_gps=0,
+    ),
+]
+
+UNREACHED = [
+    unreached("tick", "*", because="no irq_work of this design is lazy, so no tick has work"),
 ]
 
 EXPECT = [

@@ -50,15 +50,16 @@ def fault_on_struct_page() -> None:
 
 
 @routine(models="mm/slab_common.c: kvfree of a recovered address")
-def kvfree_recovered(ptr: Object) -> None:
-    """kvfree() of an address that recovery gave: an invalid place frees nothing."""
-    if ptr == NULL:
-        report_invalid_free()
-    else:
-        kvfree(ptr)
+def kvfree_recovered(head: Object, ptr: Object) -> None:
+    """kvfree() of the address that recovery gave for `head`: an invalid place frees nothing."""
+    if cfg.recovery_wrong_place or cfg.recovery_neighbour:
+        compare_with_start(head, ptr)
+    if cfg.recovery_wrong_place and ptr == NULL:
+        return
+    kvfree(ptr)
 
 
 @atomic
-def report_invalid_free() -> None:
-    """KFENCE's or KASAN's report; the object stays allocated."""
-    check("start_address", False, "the recovered address is not an object's start: invalid free")
+def compare_with_start(head: Object, ptr: Object) -> None:
+    """KFENCE's or KASAN's report, if the address is not the object's start."""
+    check("start_address", ptr == head, "kvfree() is given an address that is not the object's start")

@@ -17,7 +17,6 @@ MUTANT = mutant(
             "arm_monitor_nolock",
             old="irq_work_queue(nolock.sched_monitor_work)",
             new="""
-from model.kernel.workqueue import queue_delayed_work
 queue_delayed_work(krcp.monitor_work, False)
 """,
         ),

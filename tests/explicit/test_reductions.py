@@ -91,3 +91,14 @@ def test_reductions_have_something_to_do() -> None:
     plan = merging(machine, locks=True)
     assert plan.steps
     assert symmetry(machine) is None
+
+
+def test_a_check_of_a_lock_that_is_none_is_not_merged() -> None:
+    """Reading what nobody writes is harmless; a check that others can falsify is not."""
+    machine = locked_counter(up=True)
+    silent = tuple(
+        replace(tr, body=tuple(op for op in tr.body if getattr(op, "var", "") != "count"))
+        for tr in machine.transitions
+    )
+    machine = replace(machine, transitions=silent)
+    assert not {machine.transitions[at].pc for at in merging(machine, locks=True).steps} & {3, 4}
