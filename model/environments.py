@@ -35,6 +35,11 @@ ENVIRONMENTS: Mapping[str, Environment] = {
             (("smp", 1), ("debugobjects", 1)),
         ),
         Environment(
+            "preempt_rt",
+            "SMP with CONFIG_PREEMPT_RT: irq_works that are not hard run in a thread",
+            (("smp", 1), ("preempt_rt", 1)),
+        ),
+        Environment(
             "kasan",
             "SMP with CONFIG_KASAN_GENERIC: the free path saves its stack in the stack depot",
             (("smp", 1), ("kasan_generic", 1)),

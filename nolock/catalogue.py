@@ -12,7 +12,6 @@ from nolock.jobs import DESIGNS, MUTANTS
 from properties.registry import PROPERTIES
 
 
-
 def design_paths() -> dict[str, Path]:
     """The built-in designs by name; parts that designs share are not among them."""
     paths = sorted(DESIGNS.glob("*.py"))

@@ -39,7 +39,7 @@ class Asked:
     envs: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
     every_run: bool = False
-    one_off: OneOff = OneOff()
+    one_off: OneOff = field(default_factory=OneOff)
     search: Search = field(default_factory=Search)
     at_once: int = 1
     traces: bool = False
@@ -72,17 +72,21 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
         raise InputError("no run is left to do", "nolock list runs shows them all")
     mutants = [mutant_job(path) for path in mutant_paths().values()] if whole_product else []
     recoveries = _recoveries() if whole_product else []
-    jobs = [replace(job, search=asked.search, explained=asked.traces) for p in plans for job in p.jobs]
+    jobs = [
+        replace(job, search=asked.search, explained=asked.traces) for p in plans for job in p.jobs
+    ]
     jobs += [replace(job, search=asked.search) for _, job in mutants]
     tasks = [Task(job.key, run_job, job, job.weight) for job in jobs]
     tasks += [Task(_proof_key(name), run_proof, name, _PROOF_WEIGHT) for name in recoveries]
     announce = any(plan.one_off for plan in plans)
     with ProgressLines(len(tasks), asked.search.memory, announce) as lines:
-        results = run_tasks(tasks, asked.at_once, lines.hooks)
+        results = run_tasks(tasks, asked.at_once, lines.hooks, stop_at=refuse_mistakes)
     rows = tuple(MutantRow(mutant, results[job.key]) for mutant, job in mutants)
     proofs = [results[_proof_key(name)] for name in recoveries]
     verdicts = tuple(v for proof in proofs if not isinstance(proof, Failure) for v in proof)
-    refuted: dict[str, None] = {f"recovery {v.recovery}": None for v in verdicts if v.verdict == "violated"}
+    refuted: dict[str, None] = {
+        f"recovery {v.recovery}": None for v in verdicts if v.verdict == "violated"
+    }
     return Report(
         designs=tuple(_report(plan, asked, results) for plan in plans),
         mutants=rows,
@@ -94,6 +98,12 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
     )
 
 
+def refuse_mistakes(result: object) -> None:
+    """Raise InputError for what the user must mend first; the other results would not help."""
+    if isinstance(result, Failure) and result.kind in ("input", "compiler"):
+        raise InputError(result.text)
+
+
 def _interrupted(result: object) -> bool:
     if isinstance(result, Failure):
         return result.kind == "interrupted"
@@ -102,9 +112,7 @@ def _interrupted(result: object) -> bool:
 
 def _report(plan: _Plan, asked: Asked, results: dict[str, Any]) -> DesignReport:
     whole = not asked.narrowed and not plan.one_off
-    return design_report(
-        plan.manifest, plan.jobs, results, judged=not plan.one_off, whole=whole
-    )
+    return design_report(plan.manifest, plan.jobs, results, judged=not plan.one_off, whole=whole)
 
 
 def _plan(manifest: Manifest, asked: Asked) -> _Plan | None:
@@ -154,4 +162,3 @@ def _recoveries() -> list[str]:
 
 def _proof_key(recovery: str) -> str:
     return f"start_address/{recovery}"
-

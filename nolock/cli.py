@@ -64,6 +64,107 @@ def verify(designs: tuple[str, ...], traces: bool, **options: object) -> None:
         sys.exit(verify_command(designs, traces, Given.of(options)))
 
 
+@nolock.command()
+@click.argument("designs", nargs=-1, required=True, metavar="DESIGN...")
+@bound_options
+@search_options
+@output_options
+def compare(designs: tuple[str, ...], **options: object) -> None:
+    """Show the verdicts of several designs side by side.
+
+    Each design does its own runs; with bounds on the command line all do the same one:
+
+    nolock compare nmi_detect allow_spin my_design.py --run any-context
+    """
+    from nolock.commands import compare_command
+
+    with mistakes_told():
+        sys.exit(compare_command(designs, Given.of(options)))
+
+
+@nolock.command()
+@click.argument("targets", nargs=-1, metavar="[start-address|DESIGN]...")
+@click.option("--jobs", type=click.IntRange(1, 512), metavar="N", help="Proofs at once.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Limit of each proof.",
+)
+@click.option("--no-caches", is_flag=True, help="Leave out the slab caches of this machine.")
+@output_options
+def prove(
+    targets: tuple[str, ...],
+    jobs: int | None,
+    time_limit: float | None,
+    no_caches: bool,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Prove or refute, for all addresses, that a design recovers start addresses.
+
+    start-address (the default) takes all recoveries; a DESIGN means the one that it uses. A file
+    with a routine recover() is taken as a recovery of your own.
+    """
+    from nolock.commands import prove_command
+
+    with mistakes_told():
+        at_once = jobs or os.cpu_count() or 1
+        sys.exit(prove_command(targets, at_once, time_limit, not no_caches, form, output))
+
+
+@nolock.command()
+@click.argument("target", metavar="ID|FILE")
+@click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Store it as JSON.")
+@click.option("--dot", type=click.Path(path_type=Path), metavar="FILE", help="Draw it (Graphviz).")
+@click.option("--full", is_flag=True, help="Every step, none folded.")
+@click.option("--design", metavar="FILE", help="For a stored trace: where its design is now.")
+@bound_options
+@search_options
+@output_options
+def trace(
+    target: str,
+    save: Path | None,
+    dot: Path | None,
+    full: bool,
+    design: str | None,
+    **options: object,
+) -> None:
+    """Show a counterexample, simplified and explained.
+
+    ID is DESIGN/RUN/PROPERTY, as verify prints it, or mutants/MUTANT/PROPERTY. A FILE written with
+    --save is replayed on today's model.
+    """
+    from nolock.commands import trace_command
+
+    with mistakes_told():
+        sys.exit(trace_command(target, Given.of(options), save, dot, full, design))
+
+
+@nolock.command("list")
+@click.argument(
+    "section",
+    required=False,
+    type=click.Choice(["designs", "properties", "environments", "runs", "mutants"]),
+)
+def list_(section: str | None) -> None:
+    """Show what there is: designs, properties, environments, runs, mutants."""
+    from nolock.commands import list_command
+
+    with mistakes_told():
+        sys.exit(list_command(section))
+
+
+@nolock.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Write a commented design file to start from."""
+    from nolock.commands import new_command
+
+    with mistakes_told():
+        sys.exit(new_command(name))
+
+
 @contextlib.contextmanager
 def mistakes_told() -> Iterator[None]:
     """Show the user's mistakes as messages with exit code 2; a closed pipe ends quietly."""

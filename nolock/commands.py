@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from counterexamples.graph import to_dot
+from counterexamples.render_terminal import render_text
+from counterexamples.store import to_json
 from nolock.check import check
+from nolock.errors import EXPECTED, INCOMPLETE, USAGE
+from nolock.listing import print_list
 from nolock.options import Given
-from nolock.output import publish
+from nolock.output import console_for_stdout, publish, write_whole
+from nolock.proving import prove, publish_proofs
+from nolock.report_text import WIDTH, say
+from nolock.show_trace import print_shown, trace_of_file, trace_of_id
+from nolock.start_file import write_start
 from nolock.verify import exit_code
 
 
@@ -15,3 +29,69 @@ def verify_command(designs: tuple[str, ...], traces: bool, given: Given) -> int:
     report = check(asked, whole_product=whole)
     publish(report, given.form, given.output, traces=asked.traces)
     return exit_code(report)
+
+
+def compare_command(designs: tuple[str, ...], given: Given) -> int:
+    """One table for several designs."""
+    report = check(given.asked(designs, traces=False), whole_product=False)
+    publish(report, given.form, given.output, traces=False, matrix=True)
+    return exit_code(report)
+
+
+def trace_command(
+    target: str, given: Given, save: Path | None, dot: Path | None, full: bool, design: str | None
+) -> int:
+    """Show a trace, and write it to files."""
+    if Path(target).is_file() or target.endswith(".json"):
+        shown = trace_of_file(Path(target), design)
+    else:
+        shown = trace_of_id(target, given.asked((), traces=True))
+    if shown.trace is None:
+        say(Console(stderr=True), f"nolock: {shown.missing}")
+        return INCOMPLETE if shown.incomplete else USAGE
+    for path, text in ((save, to_json(shown.trace)), (dot, to_dot(shown.trace))):
+        if path is not None:
+            write_whole(path, text)
+    if given.form == "json":
+        text = to_json(shown.trace)
+    else:
+        text = render_text(shown.trace, shown.explanation, full=full)
+    if given.output is not None:
+        write_whole(given.output, text)
+    elif given.form == "json":
+        console_for_stdout().file.write(text)
+    else:
+        print_shown(shown, console_for_stdout(), full=full)
+    return EXPECTED
+
+
+def prove_command(
+    targets: tuple[str, ...],
+    jobs: int,
+    seconds: float | None,
+    caches: bool,
+    form: str,
+    output: Path | None,
+) -> int:
+    """Prove, report, exit code."""
+    proofs = prove(targets, jobs, seconds, caches)
+    if output is None:
+        publish_proofs(proofs, form, console_for_stdout())
+    else:
+        file = io.StringIO()
+        publish_proofs(proofs, form, Console(file=file, width=WIDTH, no_color=True))
+        write_whole(output, file.getvalue())
+    return proofs.exit_code
+
+
+def list_command(section: str | None) -> int:
+    """Print what there is."""
+    print_list(section, console_for_stdout())
+    return EXPECTED
+
+
+def new_command(name: str) -> int:
+    """Write a design to start from, and say what comes next."""
+    path = write_start(name)
+    say(console_for_stdout(), f"wrote {path}; now: nolock verify {path}")
+    return EXPECTED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EXPECTED, UNEXPECTED, USAGE, INCOMPLETE = 0, 1, 2, 3
-"""Every verdict as expected; some is not; usage or input error; incomplete, with what was covered."""
+"""Every verdict as expected; some is not; usage or input error; incomplete: what was covered."""
 
 
 class InputError(Exception):

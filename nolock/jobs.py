@@ -17,6 +17,18 @@ DESIGNS = ROOT / "model" / "designs"
 MUTANTS = ROOT / "model" / "mutants"
 START_ADDRESS = "start_address"
 _BOUNDS_FILE = "model/kernel/bounds.py"
+BOUNDS = {
+    "cpus": "CPUs",
+    "objects": "Objects; each is freed at most once.",
+    "nmis": "NMIs that free, over the whole run.",
+    "probes": "Probe hits that free.",
+    "hardirqs": "Device interrupts that free.",
+    "readers": "RCU readers.",
+    "tasks": "Client tasks under way at the same time.",
+    "workers": "Workqueue workers.",
+    "preemptions": "Times a task is switched out.",
+}
+"""The knobs that are options of the command line by themselves, and their help."""
 _BUDGETS = ("nmis", "hardirqs", "probes", "readers", "preemptions", "other_gps", "workers", "tasks")
 
 
@@ -47,7 +59,10 @@ class OneOff:
     def options(self) -> str:
         """The same as options of the command line."""
         env = f" --env {self.env}" if self.env else ""
-        return env + "".join(f" --knob {name}={value}" for name, value in self.knobs)
+        return env + "".join(
+            f" --{name} {value}" if name in BOUNDS else f" --knob {name}={value}"
+            for name, value in self.knobs
+        )
 
 
 @dataclass(frozen=True)

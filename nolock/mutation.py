@@ -94,7 +94,9 @@ def mutant_job(path: Path) -> tuple[Mutant, Job]:
     return mutant, job
 
 
-def killed_by(rows: Iterable[MutantRow], others: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def killed_by(
+    rows: Iterable[MutantRow], others: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
     """The mutants (and other witnesses) that violate each property, as they must."""
     killers: dict[str, list[str]] = {name: [] for name in PROPERTIES}
     for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -13,20 +13,9 @@ import click
 
 from nolock.check import Asked
 from nolock.errors import InputError
-from nolock.jobs import OneOff, Search
+from nolock.jobs import BOUNDS, OneOff, Search
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_BOUNDS = {
-    "cpus": "CPUs",
-    "objects": "Objects; each is freed at most once.",
-    "nmis": "NMIs that free, over the whole run.",
-    "probes": "Probe hits that free.",
-    "hardirqs": "Device interrupts that free.",
-    "readers": "RCU readers.",
-    "tasks": "Client tasks under way at the same time.",
-    "workers": "Workqueue workers.",
-    "preemptions": "Times a task is switched out.",
-}
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -42,7 +31,7 @@ def bound_options(command: Command) -> Command:
         click.option("--all", "every_run", is_flag=True, help="Runs that are not default as well."),
         *(
             click.option(f"--{name}", type=click.IntRange(0, 64), metavar="N", help=text)
-            for name, text in _BOUNDS.items()
+            for name, text in BOUNDS.items()
         ),
         click.option(
             "--knob", "knobs", multiple=True, metavar="NAME=VALUE", help="Any other knob."
@@ -92,7 +81,7 @@ def output_options(command: Command) -> Command:
     return _with(command, options)
 
 
-def _with(command: Command, options: list[Callable[[Command], Command]]) -> Command:
+def _with(command: Command, options: Sequence[Callable[[Any], Any]]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
@@ -155,7 +144,7 @@ class Given:
         )
 
     def _knobs(self) -> tuple[tuple[str, int], ...]:
-        knobs = {name: self.values[name] for name in _BOUNDS if self.values[name] is not None}
+        knobs = {name: self.values[name] for name in BOUNDS if self.values[name] is not None}
         for text in self.values["knobs"]:
             name, equals, value = text.partition("=")
             number = {"true": "1", "false": "0"}.get(value.strip().lower(), value.strip())

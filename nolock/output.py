@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from nolock.errors import InputError
-from nolock.report_text import WIDTH, print_report
+from nolock.report_text import WIDTH, print_matrix, print_report
 from nolock.verify import Report
 
 
@@ -23,19 +23,21 @@ def console_for_stdout() -> Console:
     return Console(width=min(console.width, WIDTH))
 
 
-def publish(report: Report, form: str, output: Path | None, *, traces: bool) -> None:
+def publish(
+    report: Report, form: str, output: Path | None, *, traces: bool, matrix: bool = False
+) -> None:
     """Print the report in the given form, or write it to the file. Raises InputError."""
     if form == "text" and output is None:
-        print_report(report, console_for_stdout(), traces=traces, mutants=True)
+        _print(report, console_for_stdout(), traces, matrix)
         return
-    text = as_text(report, form, traces=traces)
+    text = as_text(report, form, traces=traces, matrix=matrix)
     if output is None:
         sys.stdout.write(text)
     else:
         write_whole(output, text)
 
 
-def as_text(report: Report, form: str, *, traces: bool) -> str:
+def as_text(report: Report, form: str, *, traces: bool, matrix: bool = False) -> str:
     """The report in a form."""
     from nolock.report_json import report_json
     from nolock.report_junit import report_junit
@@ -45,8 +47,15 @@ def as_text(report: Report, form: str, *, traces: bool) -> str:
     if form == "junit":
         return report_junit(report)
     file = io.StringIO()
-    print_report(report, Console(file=file, width=WIDTH, no_color=True), traces=traces, mutants=True)
+    _print(report, Console(file=file, width=WIDTH, no_color=True), traces, matrix)
     return file.getvalue()
+
+
+def _print(report: Report, console: Console, traces: bool, matrix: bool) -> None:
+    if matrix:
+        print_matrix(report, console)
+    else:
+        print_report(report, console, traces=traces)
 
 
 def write_whole(path: Path, text: str) -> None:

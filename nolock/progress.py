@@ -1,4 +1,4 @@
-"""Progress of long runs, on stderr: a live line for each search on a terminal, else now and then."""
+"""Progress of long runs, on stderr: live lines on a terminal, else a line now and then."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -10,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from counterexamples.render_terminal import print_trace
+from model.environments import ENVIRONMENTS
 from nolock.errors import INCOMPLETE
 from nolock.explored import MODEL_ERROR, Explored, Failure
 from nolock.jobs import Job
 from nolock.mutation import MutantRow
-from nolock.prove_report import render_start_address
+from nolock.prove_report import summary
 from nolock.verdicts import Verdict
 from nolock.verify import DesignReport, Report, exit_code
 from properties.registry import PROPERTIES
@@ -23,18 +25,52 @@ WIDTH = 100
 _MARKS = {"holds": "✔", "proved": "✔", "violated": "✘", "incomplete": "?"}
 
 
-def print_report(report: Report, console: Console, *, traces: bool, mutants: bool) -> None:
+def print_report(report: Report, console: Console, *, traces: bool) -> None:
     """Print everything, the summary last."""
     for design in report.designs:
         print_design(design, console, traces=traces)
-    if mutants:
-        print_mutants(report, console)
-    if report.proofs or report.failed_proofs:
-        render_start_address(report.proofs, console)
-        for text in report.failed_proofs:
-            say(console, f"start_address: {text}", "yellow")
-        say(console)
+    print_mutants(report, console)
+    _print_options(report, console)
+    _print_proofs(report, console)
     print_summary(report, console)
+
+
+def print_matrix(report: Report, console: Console) -> None:
+    """The verdicts of all designs in one table, those of like runs together."""
+    order = list(ENVIRONMENTS)
+    verdicts = sorted(report.verdicts, key=lambda v: (order.index(v.environment), v.run))
+    rows: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        rows.setdefault((f"{verdict.run} ({verdict.environment})", verdict.design), []).append(
+            verdict
+        )
+    columns = properties_in(verdicts)
+    table: list[list[Text]] = []
+    previous = ""
+    for (run, design), row in rows.items():
+        if run != previous:
+            table.append([Text(run, style="bold")])
+        previous = run
+        table.append([Text(f"  {design}"), *cells_of(row, columns)])
+    print_table(console, ["run and design"], columns, table)
+    say(console)
+    for design_report in report.designs:
+        for verdict in design_report.verdicts:
+            if verdict.trace_id:
+                text = f"✘ {verdict.trace_length} steps: nolock trace {verdict.trace_id}"
+                say(console, text, "", indent=2)
+        for text in design_report.problems:
+            say(console, f"! {design_report.manifest.name}: {text}", "bold red", indent=2)
+    _print_options(report, console)
+    say(console)
+    print_summary(report, console)
+
+
+def _print_options(report: Report, console: Console) -> None:
+    options = {job.options for design in report.designs for job in design.jobs if job.options}
+    traced = any(verdict.trace_id for verdict in report.verdicts)
+    for text in options if traced else ():
+        say(console, f"each `nolock trace` with:{text}", "dim", indent=2)
 
 
 def print_design(design: DesignReport, console: Console, *, traces: bool) -> None:
@@ -42,14 +78,24 @@ def print_design(design: DesignReport, console: Console, *, traces: bool) -> Non
     manifest = design.manifest
     say(console, manifest.title or manifest.name, "bold")
     say(console)
-    console.print(verdict_table([(v.run, v.environment, v) for v in design.verdicts], "run"))
+    columns = properties_in(design.verdicts)
+    rows = [
+        [Text(job.run.name), Text(job.run.env), *cells_of(design.of_run(job), columns)]
+        for job in design.jobs
+    ]
+    print_table(console, ["run", "env"], columns, rows)
+    say(console)
     for verdict in design.verdicts:
         _print_verdict(verdict, console)
+    for job in design.jobs:
+        _print_incomplete(design.of_run(job), console)
     for text in design.problems:
         say(console, f"! {text}", "bold red", indent=2)
     if design.coverage is not None and not design.coverage.unreached:
         reached = design.coverage.steps - len(design.coverage.explained)
-        explained = f", {len(design.coverage.explained)} explained" * bool(design.coverage.explained)
+        explained = f", {len(design.coverage.explained)} explained" * bool(
+            design.coverage.explained
+        )
         say(console, f"  {reached} of {design.coverage.steps} statements reached{explained}", "dim")
     say(console)
     for job in design.jobs:
@@ -59,20 +105,40 @@ def print_design(design: DesignReport, console: Console, *, traces: bool) -> Non
         _print_traces(design, console)
 
 
-def verdict_table(cells: Sequence[tuple[str, str, Verdict]], first: str) -> Table:
-    """One row for each (name, environment), one column for each property that was checked."""
-    properties = [name for name in PROPERTIES if any(v.property == name for *_, v in cells)]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(first, overflow="fold")
-    table.add_column("env", no_wrap=True)
-    for name in properties:
-        table.add_column(_heading(name), no_wrap=True, justify="center")
-    rows: dict[tuple[str, str], dict[str, Verdict]] = {}
-    for name, env, verdict in cells:
-        rows.setdefault((name, env), {})[verdict.property] = verdict
-    for (name, env), row in rows.items():
-        table.add_row(Text(name), env, *(mark(row.get(prop)) for prop in properties))
-    return table
+def properties_in(verdicts: Sequence[Verdict]) -> list[str]:
+    """The properties that were checked, in the order of the registry."""
+    checked = {verdict.property for verdict in verdicts}
+    return [name for name in PROPERTIES if name in checked]
+
+
+def cells_of(verdicts: Sequence[Verdict], columns: Sequence[str]) -> list[Text]:
+    """The marks of one row."""
+    by_property = {verdict.property: verdict for verdict in verdicts}
+    return [mark(by_property.get(name)) for name in columns]
+
+
+def print_table(
+    console: Console, first: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Text]]
+) -> None:
+    """Columns of words, then one column for each property, named in two lines.
+
+    Not a rich table: those pad every line with blanks, which end up in files and diffs.
+    """
+    names = [(heading, "") for heading in first] + [_heading(name) for name in columns]
+    widths = [max(map(len, name)) for name in names]
+    for row in rows:
+        if len(row) > 1:
+            widths[: len(row)] = [max(w, len(c)) for w, c in zip(widths, row, strict=False)]
+    lines = [[Text(upper) for upper, _ in names], [Text(lower) for _, lower in names]]
+    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    for number, cells in enumerate([*lines, [Text(rule, style="dim")], *rows]):
+        line = Text("  ")
+        for at, cell in enumerate(cells):
+            room = max(0, widths[at] - len(cell))
+            left = room // 2 if at >= len(first) else 0
+            line.append(" " * left).append_text(cell).append(" " * (room - left + 2))
+        line.rstrip()
+        console.print(line, soft_wrap=True, highlight=False, style="bold" if number < 2 else "")
 
 
 def mark(verdict: Verdict | None) -> Text:
@@ -90,19 +156,19 @@ def mark(verdict: Verdict | None) -> Text:
     return Text(sign, style="green" if sign == "✔" else "cyan")
 
 
-def _heading(name: str) -> str:
+def _heading(name: str) -> tuple[str, str]:
     """A name in two lines of about the same length."""
     breaks = [at for at, c in enumerate(name) if c == "_"]
     if not breaks:
-        return name
+        return name, ""
     at = min(breaks, key=lambda at: abs(len(name) - 2 * at - 1))
-    return f"{name[: at + 1]}\n{name[at + 1 :]}"
+    return name[: at + 1], name[at + 1 :]
 
 
 def _print_verdict(verdict: Verdict, console: Console) -> None:
     """Violations, and whatever is not as it should be."""
     if verdict.verdict == "violated":
-        expected = {"expected": "expected", "not judged": "expected –"}.get(verdict.standing, "")
+        expected = {"expected": "expected", "not judged": "expected: -"}.get(verdict.standing, "")
         style = "cyan" if expected else "bold red"
         wrong = "" if expected else "! "
         why = f": {verdict.because}" if verdict.because and verdict.standing == "expected" else ""
@@ -112,8 +178,6 @@ def _print_verdict(verdict: Verdict, console: Console) -> None:
         if expected:
             say(console, f"{expected}{why}", "dim", indent=4)
         say(console, f"nolock trace {verdict.trace_id}", "dim", indent=4)
-    elif verdict.verdict == "incomplete":
-        say(console, f"? {verdict.run} {verdict.property}: {verdict.message}", "yellow", indent=2)
     if verdict.standing == "unexpected":
         if verdict.problem:
             say(console, f"! {verdict.run} {verdict.property}: {verdict.problem}", "bold red", 2)
@@ -123,6 +187,18 @@ def _print_verdict(verdict: Verdict, console: Console) -> None:
                 f"but {_now(verdict)} ({verdict.because})"
             )
             say(console, text, "bold red", indent=2)
+
+
+def _print_incomplete(verdicts: Sequence[Verdict], console: Console) -> None:
+    """One line for each reason, with the properties that it leaves undecided."""
+    reasons: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.verdict == "incomplete":
+            reasons.setdefault(verdict.message, []).append(verdict)
+    for message, undecided in reasons.items():
+        every = len(undecided) == len(verdicts)
+        names = "all properties" if every else ", ".join(v.property for v in undecided)
+        say(console, f"? {undecided[0].run}, {names}: {message}", "yellow", indent=2)
 
 
 def _past(expected: str | None) -> str:
@@ -151,7 +227,12 @@ def _print_limits(design: DesignReport, job: Job, console: Console) -> None:
     say(console, f"{size}, {took}, {exact}", "dim", indent=4)
     cutting = sorted({name for v in verdicts for name in v.up_to_first_violation})
     if cutting:
-        say(console, f"what holds, holds up to the first violation of {', '.join(cutting)}", "dim", 4)
+        say(
+            console,
+            f"what holds, holds up to the first violation of {', '.join(cutting)}",
+            "dim",
+            4,
+        )
     if result.stuck_states:
         say(console, f"in {result.stuck_states:,} states a context waits for ever", "yellow", 4)
     for note in result.notes:
@@ -192,6 +273,28 @@ def print_mutants(report: Report, console: Console) -> None:
         console.print(table)
 
 
+def _print_proofs(report: Report, console: Console) -> None:
+    """One line for each recovery; `nolock prove` has the table and the pictures."""
+    if not report.proofs and not report.failed_proofs:
+        return
+    say(console, "start addresses", "bold")
+    say(console)
+    for recovery in dict.fromkeys(proof.recovery for proof in report.proofs):
+        proofs = [proof for proof in report.proofs if proof.recovery == recovery]
+        say(console, f"{recovery}: {summary(proofs)}", indent=2)
+        for proof in proofs:
+            if proof.verdict == "incomplete":
+                say(console, f"? {proof.kind}, {proof.arch}: {proof.reason}", "yellow", indent=4)
+            elif not proof.as_expected:
+                text = f"! {proof.kind}, {proof.arch}, {proof.page_size // 1024} KiB pages: "
+                text += f"{proof.verdict}, expected {proof.expected or 'nothing'}"
+                say(console, text, "bold red", indent=4)
+    for text in report.failed_proofs:
+        say(console, f"? {text}", "yellow", indent=2)
+    say(console, "nolock prove start-address", "dim", indent=2)
+    say(console)
+
+
 def _mutant_cells(row: MutantRow) -> tuple[Text, ...]:
     style = {"expected": "green", "incomplete": "yellow"}.get(row.standing, "bold red")
     seconds = ""
@@ -214,7 +317,9 @@ def print_summary(report: Report, console: Console) -> None:
     counts = report.counts()
     parts = []
     if counts["not judged"]:
-        parts.append(f"{counts['not judged']} verdicts, not judged: the bounds are not the design's")
+        parts.append(
+            f"{counts['not judged']} verdicts, not judged: the bounds are not the design's"
+        )
     if any(counts[name] for name in ("expected", "unexpected", "incomplete")):
         parts.append(
             f"{counts['expected']} verdicts as expected, {counts['unexpected']} not, "
@@ -233,8 +338,6 @@ def print_summary(report: Report, console: Console) -> None:
 
 def say(console: Console, text: str = "", style: str = "", indent: int = 0) -> None:
     """Print words, folded at the console's width; later lines of a paragraph are indented more."""
-    import textwrap
-
     for line in text.splitlines() or [""]:
         pieces = textwrap.wrap(
             line,

@@ -62,10 +62,16 @@ class _Interrupt:
     told: set[str] = field(default_factory=set)
 
 
-def run_tasks(tasks: Sequence[Task], at_once: int, hooks: Hooks = Hooks()) -> dict[str, Any]:
+def run_tasks(
+    tasks: Sequence[Task],
+    at_once: int,
+    hooks: Hooks,
+    stop_at: Callable[[Any], None] = lambda result: None,
+) -> dict[str, Any]:
     """Run all, the largest first; the results by key, a `Failure` where there is none.
 
-    After Ctrl-C nothing more is begun, and what runs ends with what it has covered.
+    `stop_at` sees each result and may raise, which ends everything. After Ctrl-C nothing more is
+    begun, and what runs ends with what it has covered.
     """
     waiting = sorted(tasks, key=lambda task: task.weight)
     running: dict[str, _Running] = {}
@@ -85,6 +91,7 @@ def run_tasks(tasks: Sequence[Task], at_once: int, hooks: Hooks = Hooks()) -> di
                 for one in _ready(running):
                     if _hear(one, results, hooks):
                         del running[one.task.key]
+                        stop_at(results[one.task.key])
         finally:
             for one in running.values():
                 one.process.kill()
@@ -108,7 +115,9 @@ def _start(task: Task) -> _Running:
 
 def _ready(running: dict[str, _Running]) -> list[_Running]:
     by_pipe = {one.pipe: one for one in running.values()}
-    return [by_pipe[pipe] for pipe in wait(list(by_pipe), _POLL_SECONDS) if isinstance(pipe, Connection)]
+    return [
+        by_pipe[pipe] for pipe in wait(list(by_pipe), _POLL_SECONDS) if isinstance(pipe, Connection)
+    ]
 
 
 def _hear(one: _Running, results: dict[str, Any], hooks: Hooks) -> bool:

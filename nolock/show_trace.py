@@ -16,7 +16,7 @@ from counterexamples.trace import Trace, fingerprint
 from model.language.machine import Machine
 from model.manifest import Manifest, Run
 from nolock.catalogue import design_named, design_paths, mutant_paths, runs_named, unknown
-from nolock.check import Asked, runs_asked
+from nolock.check import Asked, refuse_mistakes, runs_asked
 from nolock.errors import InputError
 from nolock.explored import MODEL_ERROR, Explored, Failure
 from nolock.jobs import Job, jobs_of, properties_of
@@ -53,10 +53,8 @@ def trace_of_id(name: str, asked: Asked) -> Shown:
         except ReplayError:
             pass  # the cache is a hint only
     with ProgressLines(1, asked.search.memory, announce=bool(asked.one_off)) as lines:
-        result = run_tasks([Task(job.key, run_job, job)], 1, lines.hooks)[job.key]
+        result = run_tasks([Task(job.key, run_job, job)], 1, lines.hooks, refuse_mistakes)[job.key]
     if isinstance(result, Failure):
-        if result.kind in ("input", "compiler"):
-            raise InputError(result.text)
         return Shown(missing=f"{job.key}: {result.text}", incomplete=True)
     return _shown(job, prop, result)
 

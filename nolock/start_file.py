@@ -49,8 +49,8 @@ RUNS = [
         "any-context",
         env="smp",
         why="an NMI and a probe free an object while a task frees another",
-        cpus=1,
-        tasks=1,
+        cpus=2,
+        tasks=2,
         objects=2,
         nmis=1,
         probes=1,
@@ -67,7 +67,11 @@ EXPECT = [
 
 # Statements that no run reaches are an error unless you say why.
 UNREACHED = [
-{unreached}]
+    unreached("tick", "*", because="the irq_work is not lazy, so no tick is waited for"),
+    unreached("disarm", "*", because="with two objects the monitor is armed once at a time"),
+    unreached("test_and_set_pending", "if not test_and_set_pending(dwork):", because="as above"),
+    unreached("take_from_pool", "*", because="as above"),
+]
 
 
 # State. per=Cpu: one for each CPU.
@@ -111,7 +115,6 @@ def write_start(name: str) -> Path:
         hint = "use letters, digits and _, for example my_design"
         raise InputError(f"`{path.stem}` cannot name a design", hint)
     text = TEMPLATE.replace("{name}", path.stem).replace("{file}", str(path))
-    text = text.replace("{unreached}", "")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

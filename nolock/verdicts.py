@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from model.manifest import ALL, Expectation, Manifest, Run
@@ -44,11 +45,11 @@ class Verdict:
     stuck_states: int = 0
     bytes_per_state: float = 0.0
     bits: int = 0
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     trace_id: str = ""
-    """What `nolock trace` takes to show the trace, with the bounds of a one-off run."""
+    """What `nolock trace` takes to show the trace; a one-off run needs its bounds beside it."""
 
-    @property
+    @cached_property
     def standing(self) -> Standing:
         """How it stands to its expectation."""
         if self.problem:
@@ -70,30 +71,30 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
     if judged:
         expected, problem = _expectation(manifest, job.run, prop)
     word, message, length = _word(prop, result)
-    common = {
-        "design": job.owner,
-        "environment": job.run.env,
-        "run": job.run.name,
-        "property": prop,
-    }
-    told = {
-        "expected": expected.verdict if expected else None,
-        "because": expected.because if expected else "",
-        "reported": expected.reported if expected else "",
-        "problem": problem,
-    }
-    if isinstance(result, Failure):
-        return Verdict(
-            **common, **told, verdict=word, message=message, judged=judged,
-            bounds=dict(job.settings), engine="none", states=0, transitions=0, depth=0, seconds=0.0,
-        )  # fmt: skip
-    cutting = tuple(name for name in result.cutting if name != prop)
-    return Verdict(
-        **common,
-        **told,
+    verdict = Verdict(
+        design=job.owner,
+        environment=job.run.env,
+        run=job.run.name,
+        property=prop,
         verdict=word,
+        expected=expected.verdict if expected else None,
+        bounds=dict(job.settings),
+        engine="none",
+        states=0,
+        transitions=0,
+        depth=0,
+        seconds=0.0,
+        because=expected.because if expected else "",
+        reported=expected.reported if expected else "",
         message=message,
+        problem=problem,
         judged=judged,
+    )
+    if isinstance(result, Failure):
+        return verdict
+    cutting = tuple(name for name in result.cutting if name != prop)
+    return replace(
+        verdict,
         bounds=bounds_of(result.config, manifest.knobs, job),
         engine=result.engine,
         states=result.states,
@@ -101,6 +102,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
         depth=result.depth,
         seconds=round(result.seconds + result.compile_seconds, 3),
         trace_length=length,
+        trace_id=f"{job.place}/{job.run.name}/{prop}" if length is not None else "",
         up_to_first_violation=cutting if word == "holds" else (),
         reductions=result.reductions,
         rest_states=result.rest_states,
@@ -108,7 +110,6 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
         bytes_per_state=result.bytes_per_state,
         bits=result.bits,
         notes=result.notes,
-        trace_id=f"{job.place}/{job.run.name}/{prop}{job.options}" if length else "",
     )
 
 

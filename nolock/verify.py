@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engines.symbolic.address_verdict import AddressVerdict
+from model.manifest import Manifest
 from nolock.coverage import Coverage, coverage_of
-from nolock.errors import EXPECTED, INCOMPLETE, UNEXPECTED, InputError
+from nolock.errors import EXPECTED, INCOMPLETE, UNEXPECTED
 from nolock.explored import MODEL_ERROR, Explored, Failure, Found, Result
 from nolock.jobs import Job
 from nolock.mutation import MutantRow
 from nolock.verdicts import Verdict, verdicts_of
-from model.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,6 @@ def design_report(
 ) -> DesignReport:
     """Put the results of a design together. `whole`: all its default runs were done as stated."""
     mine = {job.key: results[job.key] for job in jobs}
-    for result in mine.values():
-        if isinstance(result, Failure) and result.kind in ("input", "compiler"):
-            raise InputError(result.text)
     coverage = None
     explored = [r for r in mine.values() if isinstance(r, Explored)]
     if whole and len(explored) == len(mine) and all(r.complete for r in explored):

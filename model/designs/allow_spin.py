@@ -160,6 +160,29 @@ RUNS = [
         probes=1,
         bnodes=0,
     ),
+    run(
+        "rt",
+        env="preempt_rt",
+        why="both handlers run in a thread; a soft work can wait behind a lazy one",
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        bnodes=0,
+    ),
+    run(
+        "rt-k2",
+        env="preempt_rt",
+        why="K2 the other way: the drain handler is hard",
+        k2_hard_irq_work=True,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        bnodes=0,
+    ),
     run("up", env="up", why="a trylock always succeeds on UP", nmis=1, readers=1),
     run(
         "up-lists",
@@ -203,6 +226,7 @@ EXPECT = [
 
 set_knob("rcu_ptr", True)
 knob("k1_test_pending", True, "K1: the monitor's irq_work is queued only if the monitor is not pending")
+knob("k2_hard_irq_work", False, "K2: on PREEMPT_RT the drain handler runs in hardirq, not in a thread")
 knob("k4_shorten_delay", True, "K4: a page's worth of objects shortens the delay on this way too")
 knob("k5_arm_first", False, "K5: the monitor is armed before the object is linked")
 knob("k7_skip_stack_depot", True, "K7: the nolock path does not record a KASAN stack")
@@ -214,8 +238,10 @@ class Nolock:
     """Per CPU: parked objects with the irq_work that queues them, and the one that arms the monitor."""
 
     defer_list: Embed[LlistHead]
-    defer_work: Embed[IrqWork] = embed(func=drain_defer_list, lazy=False)
-    sched_monitor_work: Embed[IrqWork] = embed(func=sched_monitor, lazy=True)
+    defer_work: Embed[IrqWork] = embed(
+        func=drain_defer_list, lazy=False, hard=cfg.k2_hard_irq_work
+    )
+    sched_monitor_work: Embed[IrqWork] = embed(func=sched_monitor, lazy=True, hard=False)
 
 
 @routine(models="mm/slab_common.c: kvfree_call_rcu, RFC v1 6/7", entry=("task", "hardirq"))

@@ -43,6 +43,16 @@ RUNS = [
         other_gps=0,
         bnodes=2,
     ),
+    run(
+        "rt",
+        env="preempt_rt",
+        why="the drain runs in a thread",
+        cpus=1,
+        tasks=1,
+        nmis=2,
+        readers=1,
+        bnodes=0,
+    ),
     run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
     run(
         "irqs",
@@ -125,7 +135,7 @@ class NmiDeferral:
     """What each CPU has parked, and the irq_work that hands it on."""
 
     list: Embed[LlistHead]
-    work: Embed[IrqWork] = embed(func=drain_nmi_list, lazy=False)
+    work: Embed[IrqWork] = embed(func=drain_nmi_list, lazy=False, hard=False)
 
 
 @routine(

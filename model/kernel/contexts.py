@@ -7,9 +7,17 @@ is marked as environment.
 """
 
 from model.kernel.bounds import Budget
-from model.kernel.cpu import Client, Cpu, Kworker, Level, hardirq_runs, nmi_runs, probe_runs, quiescent, quiescent_task_level, task_runs
-from model.kernel.interrupts import task_exits
-from model.kernel.irq_work import IrqWork, irq_work_raised, irq_work_run, irq_work_tick, tick_has_work
+from model.kernel.cpu import Client, Cpu, IrqWorkThread, Kworker, Level, hardirq_runs, nmi_runs, probe_runs, quiescent, quiescent_task_level, task_runs
+from model.kernel.interrupts import preempt_count_dec, task_exits
+from model.kernel.irq_work import (
+    IrqWork,
+    IrqWorkCpu,
+    irq_work_raised,
+    irq_work_run,
+    irq_work_tick,
+    run_irq_workd,
+    tick_has_work,
+)
 from model.kernel.objects import Object, give, may_be_given
 from model.kernel.rcu import (
     Rcu,
@@ -41,6 +49,7 @@ from model.language.syntax import (
     cfg,
     elapsed,
     instances,
+    of,
     process,
     pure,
     require,
@@ -119,6 +128,32 @@ def worker_takes_rcu_work(who: Kworker, cpu: Cpu, rwork: RcuWork) -> None:
     cpu.curr = who.task
     who.task.cpu = cpu
     start(kworker, who, cpu, NULL, rwork)
+
+
+@pure
+def thread_runs(who: IrqWorkThread) -> bool:
+    """The thread is on top of its CPU."""
+    return task_runs(who.task)
+
+
+@process(per=IrqWorkThread, may_run=thread_runs, when=cfg.preempt_rt and instances(IrqWork) > 0)
+def irq_workd(who: IrqWorkThread, cpu: Cpu) -> None:
+    """irq_work/N runs the works that are not hard, in task context."""
+    run_irq_workd(cpu)
+    preempt_count_dec()
+    task_exits(who.task)
+
+
+@action(when=cfg.preempt_rt and instances(IrqWork) > 0)
+def irq_workd_runs(who: IrqWorkThread, cpu: Cpu) -> None:
+    """A woken thread gets its CPU."""
+    require(of(IrqWorkCpu, cpu).woken)
+    require(not active(irq_workd, who) and cpu.curr == NULL and quiescent(cpu))
+    of(IrqWorkCpu, cpu).woken = False
+    cpu.curr = who.task
+    cpu.preempt_count += 1
+    who.task.cpu = cpu
+    start(irq_workd, who, cpu)
 
 
 # --- interrupts ---------------------------------------------------------------------------------
@@ -228,7 +263,9 @@ def task_at_probe_point(cpu: Cpu) -> bool:
     """The CPU's task is at routine entry, routine exit or a tracepoint."""
     return any(
         c.task.cpu == cpu and at_probe_point(client, c) for c in Client
-    ) or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker)
+    ) or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker) or any(
+        t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread
+    )
 
 
 @process(per=Cpu, may_run=probe_runs, when=cfg.probes > 0)

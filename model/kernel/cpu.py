@@ -29,6 +29,7 @@ from model.language.syntax import (
     runs_in,
 )
 
+knob("preempt_rt", False, "CONFIG_PREEMPT_RT: irq_works that are not hard run in a thread")
 knob("smp", True, "CONFIG_SMP; without it a raw spinlock is no lock at all")
 
 
@@ -73,6 +74,13 @@ class Kworker:
     task: Embed[Task]
 
 
+@record(count=cfg.cpus if cfg.preempt_rt else 0)
+class IrqWorkThread:
+    """irq_work/N on PREEMPT_RT; which of them serves a CPU does not matter."""
+
+    task: Embed[Task]
+
+
 @pure
 def task_runs(task: Task) -> bool:
     """The task is on a CPU and nothing runs on top of it."""
@@ -113,6 +121,8 @@ def smp_processor_id() -> Cpu:
     For a task this is a read: it can change while preemptible. In a run without preemptions it
     cannot, and the CPU is the one that the task was started on.
     """
+    if runs_in(irq_workd):
+        return my(cpu)
     if runs_in(client, kworker) and cfg.preemptions == 0:
         return my(cpu)
     if runs_in(client):

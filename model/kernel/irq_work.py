@@ -10,7 +10,10 @@ Abstractions:
 * The tick never stops. A stopped tick raises the interrupt at once for a lazy work, which is an
   order of events that a tick arriving at once has too.
 * A tick with nothing on the lazy list does nothing and is not a step.
-* PREEMPT_RT's irq_work thread and architectures without the interrupt are not in this file.
+* On PREEMPT_RT works that are not hard run in the thread irq_work/N, one per CPU. Its handlers run
+  inside an RCU read-side section; here it is not preempted while it runs them, which can miss
+  what happens to a handler that is switched out.
+* Architectures without the interrupt are not in this file.
 """
 
 from model.kernel.cpu import Cpu, smp_processor_id, this_cpu
@@ -21,6 +24,7 @@ from model.language.syntax import (
     Routine,
     Static,
     atomic,
+    cfg,
     inline,
     of,
     pure,
@@ -31,10 +35,11 @@ from model.language.syntax import (
 
 @record()
 class IrqWork:
-    """struct irq_work. `lazy` works wait for the next tick."""
+    """struct irq_work. `lazy` works wait for the next tick; `hard` ones run in hardirq on RT too."""
 
     func: Static[Routine]
     lazy: Static[bool]
+    hard: Static[bool]
     pending: bool
     busy: bool
     next: IrqWork
@@ -54,6 +59,7 @@ class IrqWorkCpu:
     raised: Embed[IrqWorkList]
     lazy: Embed[IrqWorkList]
     raised_irq: bool
+    woken: bool
 
 
 @atomic
@@ -83,9 +89,16 @@ def arch_irq_work_raise() -> None:
 
 @inline
 def irq_work_queue_local(work: IrqWork) -> None:
-    """__irq_work_queue_local(): put the work on this CPU's list; raise if it is the first."""
+    """__irq_work_queue_local(): put the work on this CPU's list; raise if it is the first.
+
+    On RT a soft work shares the lazy list: behind a lazy one it finds the list not empty, raises
+    nothing and waits for the tick.
+    """
     if work.lazy:
         irq_work_list_add(work, this_cpu(IrqWorkCpu).lazy)
+    elif cfg.preempt_rt and not work.hard:
+        if irq_work_list_add(work, this_cpu(IrqWorkCpu).lazy):
+            arch_irq_work_raise()
     elif irq_work_list_add(work, this_cpu(IrqWorkCpu).raised):
         arch_irq_work_raise()
 
@@ -142,15 +155,34 @@ def acknowledge(cpu: Cpu) -> None:
 
 @routine(models="kernel/irq_work.c: irq_work_run")
 def irq_work_run(cpu: Cpu) -> None:
-    """The self-interrupt: raised works, then lazy ones (not PREEMPT_RT)."""
+    """The self-interrupt: raised works, then lazy ones, or on RT their thread is woken."""
     acknowledge(cpu)
     irq_work_run_list(this_cpu(IrqWorkCpu).raised)
-    irq_work_run_list(this_cpu(IrqWorkCpu).lazy)
+    if cfg.preempt_rt:
+        wake_irq_workd(cpu)
+    else:
+        irq_work_run_list(this_cpu(IrqWorkCpu).lazy)
 
 
 @routine(models="kernel/irq_work.c: irq_work_tick")
 def irq_work_tick(cpu: Cpu) -> None:
-    """The tick runs lazy works."""
+    """The tick runs lazy works, or on RT wakes their thread."""
+    if cfg.preempt_rt:
+        wake_irq_workd(cpu)
+    else:
+        irq_work_run_list(this_cpu(IrqWorkCpu).lazy)
+
+
+@atomic
+def wake_irq_workd(cpu: Cpu) -> None:
+    """wake_up_process(irq_work/N), if it has something to do."""
+    if this_cpu(IrqWorkCpu).lazy.first != NULL:
+        this_cpu(IrqWorkCpu).woken = True
+
+
+@routine(models="kernel/irq_work.c: run_irq_workd")
+def run_irq_workd(cpu: Cpu) -> None:
+    """The thread's turn: everything on its CPU's lazy list."""
     irq_work_run_list(this_cpu(IrqWorkCpu).lazy)
 
 
@@ -162,5 +194,5 @@ def irq_work_raised(cpu: Cpu) -> bool:
 
 @pure
 def tick_has_work(cpu: Cpu) -> bool:
-    """The next tick will find a lazy work."""
-    return of(IrqWorkCpu, cpu).lazy.first != NULL
+    """The next tick will find a lazy work, and on RT a thread to wake."""
+    return of(IrqWorkCpu, cpu).lazy.first != NULL and not of(IrqWorkCpu, cpu).woken
