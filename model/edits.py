@@ -43,6 +43,10 @@ class Edit:
             hint = nearest(self.routine, known)
             raise CompileError(f"`{self.file}` has no routine `{self.routine}`", self.where, hint)
 
+    @property
+    def _first_line(self) -> str:
+        return self.old.strip().splitlines()[0]
+
     def _edit_routine(self, module: Module, decl: RoutineDecl, loader: Loader) -> None:
         wanted = _normal(self.old, self.where)
         found = [
@@ -54,7 +58,7 @@ class Edit:
         if len(found) != 1:
             lines = [ast.unparse(s).splitlines()[0] for b in _blocks(decl.node.body) for s in b]
             raise CompileError(
-                f"`{self.routine}` has {len(found)} statements `{self.old.splitlines()[0]}`, not one",
+                f"`{self.routine}` has {len(found)} statements `{self._first_line}`, not one",
                 self.where,
                 nearest(self.old, lines),
             )

@@ -53,7 +53,9 @@ def _invariant(machine: Machine, one: LinkedList, index: int) -> Invariant:
     free = TRUE if one.free is None else rewrite(one.free, lambda e: _at(e, index))
     message = f"{one.head}[{index}] is not a list that ends and matches its count"
     expr = binary("or", negate(free), good) if free != FALSE else TRUE
-    return Invariant(NAME, expr, message, frozenset(sheltered) if one.free is not None else frozenset())
+    return Invariant(
+        NAME, expr, message, frozenset(sheltered) if one.free is not None else frozenset()
+    )
 
 
 def _at(expr: Expr, index: int) -> Expr | None:

@@ -16,7 +16,9 @@ def freed(obj: Object) -> None:
 @on("queued")
 def queued(obj: Object) -> None:
     """A list or a page of records takes the object."""
-    check("no_double_free", not obj.queued, "the object is queued while it is still queued elsewhere")
+    check(
+        "no_double_free", not obj.queued, "the object is queued while it is still queued elsewhere"
+    )
     obj.queued = True
 
 

@@ -1,4 +1,4 @@
-"""allow_spin: RFC v1 patch 6/7, kfree_rcu_nolock() with an allow_spin flag through the batching code.
+"""allow_spin: RFC v1 patch 6/7, kfree_rcu_nolock() and an allow_spin flag in the batching code.
 
 Source: the commit message and the review of 2026-02; the body of the patch was not at hand, so
 where it leaves a choice there is a knob (K1-K7) and this file takes the reading named first. It
@@ -16,10 +16,14 @@ from model.designs.krcp import (
     add_to_list,
     schedule_delayed_monitor_work,
 )
-from model.kernel.contexts import client
 from model.kernel.cpu import Cpu, this_cpu
-from model.kernel.interrupts import local_irq_restore, local_irq_save, preempt_disable, preempt_enable
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
+from model.kernel.interrupts import (
+    local_irq_restore,
+    local_irq_save,
+    preempt_disable,
+    preempt_enable,
+)
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
 from model.kernel.locks import (
@@ -82,6 +86,7 @@ RUNS = [
         preemptions=1,
         nmis=1,
         bnodes=0,
+        bnode_records=2,
         other_gps=0,
     ),
     run(
@@ -117,7 +122,15 @@ RUNS = [
         bnode_records=2,
         other_gps=0,
     ),
-    run("kmemleak", env="kmemleak", why="nolock always defers", nmis=1, probes=1, bnodes=0, other_gps=0),
+    run(
+        "kmemleak",
+        env="kmemleak",
+        why="nolock always defers",
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
+    ),
     run(
         "debugobjects",
         env="debugobjects",
@@ -225,8 +238,16 @@ EXPECT = [
 ]
 
 set_knob("rcu_ptr", True)
-knob("k1_test_pending", True, "K1: the monitor's irq_work is queued only if the monitor is not pending")
-knob("k2_hard_irq_work", False, "K2: on PREEMPT_RT the drain handler runs in hardirq, not in a thread")
+knob(
+    "k1_test_pending",
+    True,
+    "K1: the monitor's irq_work is queued only if the monitor is not pending",
+)
+knob(
+    "k2_hard_irq_work",
+    False,
+    "K2: on PREEMPT_RT the drain handler runs in hardirq, not in a thread",
+)
 knob("k4_shorten_delay", True, "K4: a page's worth of objects shortens the delay on this way too")
 knob("k5_arm_first", False, "K5: the monitor is armed before the object is linked")
 knob("k7_skip_stack_depot", True, "K7: the nolock path does not record a KASAN stack")
@@ -235,12 +256,10 @@ knob("always_defer_on_up", False, "the repair of UP-1: never trust a trylock on 
 
 @record(per=Cpu)
 class Nolock:
-    """Per CPU: parked objects with the irq_work that queues them, and the one that arms the monitor."""
+    """Per CPU: parked objects, the irq_work that queues them, and the one that arms the monitor."""
 
     defer_list: Embed[LlistHead]
-    defer_work: Embed[IrqWork] = embed(
-        func=drain_defer_list, lazy=False, hard=cfg.k2_hard_irq_work
-    )
+    defer_work: Embed[IrqWork] = embed(func=drain_defer_list, lazy=False, hard=cfg.k2_hard_irq_work)
     sched_monitor_work: Embed[IrqWork] = embed(func=sched_monitor, lazy=True, hard=False)
 
 
@@ -251,7 +270,8 @@ def kvfree_call_rcu(head: Object) -> None:
 
 
 @routine(
-    models="mm/slab_common.c: kfree_rcu_nolock, RFC v1 6/7", entry=("task", "hardirq", "nmi", "probe")
+    models="mm/slab_common.c: kfree_rcu_nolock, RFC v1 6/7",
+    entry=("task", "hardirq", "nmi", "probe"),
 )
 def kfree_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): from any context."""

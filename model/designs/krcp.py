@@ -20,8 +20,8 @@ from model.kernel.locks import (
     raw_spin_unlock_irqrestore,
 )
 from model.kernel.objects import Object
-from model.kernel.slab import kvfree, kvfree_recovered, recover_start
 from model.kernel.rcu import get_state_synchronize_rcu, poll_state_synchronize_rcu
+from model.kernel.slab import kvfree, kvfree_recovered, recover_start
 from model.kernel.workqueue import (
     DelayedWork,
     RcuWork,

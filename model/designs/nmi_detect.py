@@ -7,7 +7,6 @@ mainline's, the rcu_head is kept, so `head->func` is set before the object is pa
 """
 
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
-from model.kernel.contexts import client
 from model.kernel.cpu import Cpu, in_nmi, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
@@ -22,15 +21,12 @@ from model.language.syntax import (
     record,
     routine,
     run,
-    unreached,
 )
 
 TITLE = "nmi_detect: in_nmi() inside kvfree_call_rcu(), llist and irq_work"
 
 RUNS = [
-    run(
-        "nmi", env="smp", why="what the remark is about", nmis=1, readers=1, other_gps=0, bnodes=1
-    ),
+    run("nmi", env="smp", why="what the remark is about", nmis=1, readers=1, other_gps=0, bnodes=1),
     run("two-nmis", env="smp", why="two objects parked", nmis=2, bnodes=0, other_gps=0),
     run("nmi-gps", env="smp", why="others' grace periods", nmis=1, readers=1, bnodes=0),
     run(
@@ -71,6 +67,7 @@ RUNS = [
         preemptions=1,
         nmis=1,
         bnodes=0,
+        bnode_records=2,
         other_gps=0,
     ),
     run(
@@ -105,10 +102,6 @@ RUNS = [
         bnode_records=2,
         other_gps=0,
     ),
-]
-
-UNREACHED = [
-    unreached("tick", "*", because="no irq_work of this design is lazy, so no tick has work"),
 ]
 
 EXPECT = [

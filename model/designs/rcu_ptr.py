@@ -6,7 +6,6 @@ address from the address of the link word; queueing is mainline's without the st
 """
 
 from model.designs.mainline import kvfree_call_rcu
-from model.kernel.contexts import client
 from model.kernel.objects import Object
 from model.language.syntax import (
     expect,

@@ -7,7 +7,19 @@ is marked as environment.
 """
 
 from model.kernel.bounds import Budget
-from model.kernel.cpu import Client, Cpu, IrqWorkThread, Kworker, Level, hardirq_runs, nmi_runs, probe_runs, quiescent, quiescent_task_level, task_runs
+from model.kernel.cpu import (
+    Client,
+    Cpu,
+    IrqWorkThread,
+    Kworker,
+    Level,
+    hardirq_runs,
+    nmi_runs,
+    probe_runs,
+    quiescent,
+    quiescent_task_level,
+    task_runs,
+)
 from model.kernel.interrupts import preempt_count_dec, task_exits
 from model.kernel.irq_work import (
     IrqWork,
@@ -86,7 +98,13 @@ def client(who: Client, cpu: Cpu, obj: Object) -> None:
 @action(environment=True)
 def client_frees(who: Client, cpu: Cpu, obj: Object, reader: bool) -> None:
     """A task on an idle CPU frees an object, preemptible and with irqs on."""
-    require(not active(client, who) and cpu.curr == NULL and quiescent(cpu) and may_be_given(obj) and can_begin_a_reader(reader))
+    require(
+        not active(client, who)
+        and cpu.curr == NULL
+        and quiescent(cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
     cpu.curr = who.task
     who.task.cpu = cpu
     perhaps_begin_a_reader(reader)
@@ -224,7 +242,12 @@ def rcu_callback_is_invoked(cpu: Cpu, rwork: RcuWork) -> None:
 @action(environment=True, when=cfg.hardirqs > 0)
 def device_interrupts(cpu: Cpu, obj: Object, reader: bool) -> None:
     """A device's handler frees an object."""
-    require(Budget.hardirqs > 0 and irq_can_arrive(cpu) and may_be_given(obj) and can_begin_a_reader(reader))
+    require(
+        Budget.hardirqs > 0
+        and irq_can_arrive(cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
     Budget.hardirqs -= 1
     cpu.irqs_off = True
     perhaps_begin_a_reader(reader)
@@ -248,7 +271,12 @@ def nmi_returns(cpu: Cpu) -> None:
 @action(environment=True, when=cfg.nmis > 0)
 def nmi_arrives(cpu: Cpu, obj: Object, reader: bool) -> None:
     """An NMI: whatever the CPU does, whatever locks are held."""
-    require(Budget.nmis > 0 and not active(nmi, cpu) and may_be_given(obj) and can_begin_a_reader(reader))
+    require(
+        Budget.nmis > 0
+        and not active(nmi, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
     Budget.nmis -= 1
     perhaps_begin_a_reader(reader)
     give(obj)
@@ -261,10 +289,10 @@ def nmi_arrives(cpu: Cpu, obj: Object, reader: bool) -> None:
 @pure
 def task_at_probe_point(cpu: Cpu) -> bool:
     """The CPU's task is at routine entry, routine exit or a tracepoint."""
-    return any(
-        c.task.cpu == cpu and at_probe_point(client, c) for c in Client
-    ) or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker) or any(
-        t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread
+    return (
+        any(c.task.cpu == cpu and at_probe_point(client, c) for c in Client)
+        or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker)
+        or any(t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread)
     )
 
 
@@ -290,7 +318,12 @@ def probe_returns(cpu: Cpu) -> None:
 @action(environment=True, when=cfg.probes > 0)
 def probe_hits_task(cpu: Cpu, obj: Object, reader: bool) -> None:
     """The running task reaches a probe point."""
-    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj) and can_begin_a_reader(reader))
+    require(
+        Budget.probes > 0
+        and not active(probe, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
     require(not active(hardirq, cpu) and not active(nmi, cpu) and task_at_probe_point(cpu))
     Budget.probes -= 1
     cpu.probed = Level.TASK
@@ -302,7 +335,12 @@ def probe_hits_task(cpu: Cpu, obj: Object, reader: bool) -> None:
 @action(environment=True, when=cfg.probes > 0)
 def probe_hits_hardirq(cpu: Cpu, obj: Object, reader: bool) -> None:
     """The running hardirq handler reaches a probe point."""
-    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj) and can_begin_a_reader(reader))
+    require(
+        Budget.probes > 0
+        and not active(probe, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
     require(active(hardirq, cpu) and not active(nmi, cpu) and at_probe_point(hardirq, cpu))
     Budget.probes -= 1
     cpu.probed = Level.HARDIRQ
@@ -314,7 +352,12 @@ def probe_hits_hardirq(cpu: Cpu, obj: Object, reader: bool) -> None:
 @action(environment=True, when=cfg.probes > 0 and cfg.nmis > 0)
 def probe_hits_nmi(cpu: Cpu, obj: Object, reader: bool) -> None:
     """The running NMI handler reaches a probe point."""
-    require(Budget.probes > 0 and not active(probe, cpu) and may_be_given(obj) and can_begin_a_reader(reader))
+    require(
+        Budget.probes > 0
+        and not active(probe, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
     require(active(nmi, cpu) and at_probe_point(nmi, cpu))
     Budget.probes -= 1
     cpu.probed = Level.NMI

@@ -12,7 +12,6 @@ Abstractions:
   context's flag, and `irqs_disabled()` is true in NMI and hardirq by definition.
 """
 
-from model.kernel.bounds import Budget
 from model.language.syntax import (
     NULL,
     Embed,

@@ -5,19 +5,21 @@ caller from NMI or from inside a probe is that such a lock may be held below it.
 """
 
 from model.kernel.cpu import in_nmi
-from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
+from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_trylock, raw_spin_unlock
 from model.language.syntax import Embed, cfg, knob, record, routine
 
 knob("kmemleak", False, "CONFIG_DEBUG_KMEMLEAK: frees take kmemleak's raw lock")
-knob("debugobjects", False, "CONFIG_DEBUG_OBJECTS_RCU_HEAD: queueing takes a hash bucket's raw lock")
+knob(
+    "debugobjects", False, "CONFIG_DEBUG_OBJECTS_RCU_HEAD: queueing takes a hash bucket's raw lock"
+)
 knob("kasan_generic", False, "CONFIG_KASAN_GENERIC: kasan_record_aux_stack() fills the stack depot")
 
 
 @record(single=cfg.kmemleak)
 class Kmemleak:
-    """kmemleak has more than one lock; one stands for them, which adds contention and hides none."""
+    """kmemleak has several locks; one stands for them, which adds contention and hides none."""
 
     lock: Embed[RawSpinlock]
 
@@ -80,7 +82,9 @@ def debug_object_unqueue(obj: type) -> None:
         local_irq_restore(flags)
 
 
-@routine(models="mm/kasan/generic.c: kasan_record_aux_stack; lib/stackdepot.c: stack_depot_save_flags")
+@routine(
+    models="mm/kasan/generic.c: kasan_record_aux_stack; lib/stackdepot.c: stack_depot_save_flags"
+)
 def kasan_record_aux_stack(obj: type) -> None:
     """Save the stack in the depot. In NMI the depot is tried, elsewhere its lock is taken."""
     if cfg.kasan_generic:

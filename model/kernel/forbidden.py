@@ -1,6 +1,6 @@
 """Calls that not every context may make."""
 
-from model.language.syntax import atomic, check, pure, runs_in, inline
+from model.language.syntax import atomic, check, inline, pure, runs_in
 
 
 @pure
@@ -22,4 +22,8 @@ def forbidden_from_nmi_or_probe() -> None:
 @atomic
 def call_is_forbidden() -> None:
     """Report the call."""
-    check("forbidden_call", False, "called from NMI or from inside a probe: it takes locks that may be held below")
+    check(
+        "forbidden_call",
+        False,
+        "called from NMI or from inside a probe: it takes locks that may be held below",
+    )

@@ -16,7 +16,6 @@ from model.language.syntax import (
 )
 
 
-
 @inline
 def local_irq_save() -> bool:
     """local_irq_save(): returns whether irqs were off. Handlers run with irqs off already."""

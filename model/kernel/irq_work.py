@@ -16,11 +16,11 @@ Abstractions:
 * Architectures without the interrupt are not in this file.
 """
 
-from model.kernel.cpu import Cpu, smp_processor_id, this_cpu
+from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.language.syntax import (
-    Embed,
     NULL,
+    Embed,
     Routine,
     Static,
     atomic,
@@ -35,7 +35,7 @@ from model.language.syntax import (
 
 @record()
 class IrqWork:
-    """struct irq_work. `lazy` works wait for the next tick; `hard` ones run in hardirq on RT too."""
+    """struct irq_work. `lazy` works wait for the tick; `hard` ones run in hardirq on RT too."""
 
     func: Static[Routine]
     lazy: Static[bool]

@@ -94,7 +94,11 @@ def try_to_take(lock: RawSpinlock) -> bool:
 @atomic
 def release(lock: RawSpinlock) -> None:
     """Give the lock up."""
-    check("lock_discipline", held_by_me(lock), "the lock is released by a context that does not hold it")
+    check(
+        "lock_discipline",
+        held_by_me(lock),
+        "the lock is released by a context that does not hold it",
+    )
     lock.owner_cpu = NULL
     lock.owner_level = Level.TASK
 

@@ -53,8 +53,11 @@ from model.language.syntax import (
     require,
 )
 
-
-knob("rcu_any_time", False, "readers and grace periods begin and end at every moment, not only where it matters")
+knob(
+    "rcu_any_time",
+    False,
+    "readers and grace periods begin and end at every moment, not only where it matters",
+)
 
 
 @record(single=True)

@@ -4,7 +4,11 @@ from model.kernel.debug import kmemleak_free
 from model.kernel.objects import Object
 from model.language.syntax import NULL, atomic, cfg, check, choose, event, knob, routine
 
-knob("recovery_wrong_place", False, "start-address recovery gives a place inside the object: invalid free")
+knob(
+    "recovery_wrong_place",
+    False,
+    "start-address recovery gives a place inside the object: invalid free",
+)
 knob("recovery_neighbour", False, "start-address recovery gives another object of the slab")
 knob("recovery_faults", False, "start-address recovery looks up a struct page that does not exist")
 
@@ -62,4 +66,6 @@ def kvfree_recovered(head: Object, ptr: Object) -> None:
 @atomic
 def compare_with_start(head: Object, ptr: Object) -> None:
     """KFENCE's or KASAN's report, if the address is not the object's start."""
-    check("start_address", ptr == head, "kvfree() is given an address that is not the object's start")
+    check(
+        "start_address", ptr == head, "kvfree() is given an address that is not the object's start"
+    )

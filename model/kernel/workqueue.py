@@ -12,8 +12,8 @@ Abstractions:
 """
 
 from model.kernel.cpu import Cpu, this_cpu
-from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
+from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_unlock
 from model.kernel.rcu import Rcu
 from model.language.syntax import (

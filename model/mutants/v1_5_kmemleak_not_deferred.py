@@ -11,7 +11,9 @@ MUTANT = mutant(
     "V1-5",
     title="kmemleak's hook runs in NMI and takes its lock",
     design="allow_spin",
-    run=run("kmemleak", env="kmemleak", nmis=1, bnodes=0, other_gps=0, properties=("self_deadlock",)),
+    run=run(
+        "kmemleak", env="kmemleak", nmis=1, bnodes=0, other_gps=0, properties=("self_deadlock",)
+    ),
     edits=[
         replace(
             "model/designs/allow_spin.py",

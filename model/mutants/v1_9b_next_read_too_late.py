@@ -12,7 +12,14 @@ MUTANT = mutant(
     "V1-9b",
     title="the link is read after the node was queued again",
     design="nmi_detect",
-    run=run("smp", env="smp", nmis=2, bnodes=0, other_gps=0, properties=("list_integrity", "no_lost_objects")),
+    run=run(
+        "smp",
+        env="smp",
+        nmis=2,
+        bnodes=0,
+        other_gps=0,
+        properties=("list_integrity", "no_lost_objects"),
+    ),
     edits=[
         replace(
             "model/designs/nmi_detect.py", "drain_nmi_list", old="following = head.next", new=""
