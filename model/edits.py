@@ -8,11 +8,22 @@ mutant must not quietly become the design itself when the design changes.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from model.language.declarations import Loader, Module, RecordDecl, RoutineDecl, nearest
+from model.language.declarations import (
+    ROOT,
+    ConstDecl,
+    Loader,
+    Module,
+    RecordDecl,
+    RoutineDecl,
+    nearest,
+)
 from model.language.source import CompileError, Provenance
+from model.literals import literal_call
+from model.manifest import Run, has_runs, read_run
 
 
 @dataclass(frozen=True)
@@ -113,3 +124,82 @@ def _normal(text: str, where: Provenance) -> str:
     if len(statements) != 1:
         raise CompileError("an edit names exactly one statement", where)
     return ast.unparse(statements[0])
+
+
+# --- mutants ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A known bug as edits of a design, with a run of its own.
+
+    `violates` are the properties that the search must find violated; empty for a neighbour of a
+    bug that is none and must hold.
+    """
+
+    id: str
+    title: str
+    design: str
+    run: Run
+    edits: tuple[Edit, ...]
+    violates: tuple[str, ...]
+    because: str
+    reported: str
+    where: Provenance
+
+
+def read_mutant(path: Path, properties: Collection[str]) -> Mutant:
+    """Read a file of model/mutants. Raises CompileError for mistakes in it."""
+    loader = Loader()
+    module = loader.load(path)
+    decl = module.names.get("MUTANT")
+    if not isinstance(decl, ConstDecl) or not isinstance(decl.node, ast.Call):
+        raise CompileError(f"{module.shown}: a mutant file holds MUTANT = mutant(...)")
+    parts = {k.arg: k.value for k in decl.node.keywords if k.arg in ("run", "edits")}
+    rest = ast.Call(
+        decl.node.func, decl.node.args, [k for k in decl.node.keywords if k.arg not in parts]
+    )
+    call = literal_call(module, ast.copy_location(rest, decl.node), "mutant", ("id",))
+    for part in ("run", "edits"):
+        if part not in parts:
+            raise CompileError(f"mutant(...) has no `{part}`", call.where, f"add {part}=...")
+    design = call.take("design").text("design")
+    design_path = ROOT / "model" / "designs" / f"{design}.py"
+    if not has_runs(design_path):
+        known = [p.stem for p in design_path.parent.glob("*.py") if has_runs(p)]
+        raise CompileError(f"no design `{design}`", call.take("design").where, nearest(design, known))
+    loader.load(design_path)  # declares the knobs
+    violates = call.take("violates")
+    reported = call.args.get("reported")
+    return Mutant(
+        id=call.take("id").text("id"),
+        title=call.take("title").text("title"),
+        design=design,
+        run=read_run(module, parts["run"], loader.knobs, properties),
+        edits=tuple(_edit(module, node) for node in _elements(module, parts["edits"])),
+        violates=violates.names("violates") if violates.value != () else (),
+        because=call.take("because").text("because"),
+        reported=reported.text("reported") if reported else "",
+        where=call.where,
+    )
+
+
+def _elements(module: Module, node: ast.expr) -> list[ast.expr]:
+    match node:
+        case ast.List(elements) | ast.Tuple(elements):
+            return elements
+    raise CompileError("write edits=[replace(...), ...]", module.where(node))
+
+
+def _edit(module: Module, node: ast.expr) -> Edit:
+    call = literal_call(module, node, "replace", ("file", "routine"))
+    old, new = call.take("old").value, call.take("new").value
+    if not isinstance(old, str) or not isinstance(new, str):
+        raise CompileError("old and new are statements in quotes", call.where)
+    return Edit(
+        call.take("file").text("file"),
+        call.take("routine").text("routine"),
+        old.strip("\n"),
+        new.strip("\n"),
+        call.where,
+    )

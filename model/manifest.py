@@ -5,7 +5,7 @@
     RUNS = [run("any-context", env="smp", why="words", nmis=1, probes=1)]
     EXPECT = [expect("self_deadlock", runs="any-context", verdict="violated",
                      because="words", reported="where it was reported")]
-    UNREACHED = [unreached("routine", "statement or *", because="words")]
+    UNREACHED = [unreached("routine", "statement or *", because="words")]   # or ("a", "b")
 
 All of it is literal data, read from the syntax tree. What is checked here needs the model only;
 names of properties are checked against those that the caller knows.
@@ -122,7 +122,9 @@ def read_manifest(path: Path, properties: Collection[str]) -> Manifest:
             for node in literal_calls(module, "EXPECT", "expect")
         ),
         unreached=tuple(
-            _unreached(module, node) for node in literal_calls(module, "UNREACHED", "unreached")
+            entry
+            for node in literal_calls(module, "UNREACHED", "unreached")
+            for entry in _unreached(module, node)
         ),
         knobs=dict(loader.knobs),
     )
@@ -160,11 +162,11 @@ def read_run(
                     f"unknown knob `{key}`", argument.where, nearest(key, [*knobs, *_RUN_WORDS])
                 )
             settings.append((key, argument.number(f"the knob `{key}`")))
-    chosen = call.args.get("properties")
+    chosen, why = call.args.get("properties"), call.args.get("why")
     return Run(
         name=_identifier(call.take("name")),
         env=environment,
-        why=call.take("why").text("why"),
+        why=why.text("why") if why else "",
         knobs=tuple(settings),
         properties=_properties(chosen, properties) if chosen else (),
         kind=_one_of(kind, kind.text("kind"), KIND_NAMES, "kind of allocation") if kind else "",
@@ -194,17 +196,18 @@ def _expectation(
     )
 
 
-def _unreached(module: Module, node: ast.expr) -> Unreached:
+def _unreached(module: Module, node: ast.expr) -> list[Unreached]:
+    """One entry for each routine that is named, so that each must still be unreached somewhere."""
     call = literal_call(module, node, "unreached", ("routine", "statement"))
     _no_others(call, _UNREACHED_WORDS)
     process = _optional(call, "process")
-    return Unreached(
-        call.take("routine").text("routine"),
-        call.take("statement").text("statement"),
-        call.take("because").text("because"),
-        process.text("process") if process else "",
-        call.where,
-    )
+    statement = call.take("statement").text("statement")
+    because = call.take("because").text("because")
+    where = process.text("process") if process else ""
+    return [
+        Unreached(routine, statement, because, where, call.where)
+        for routine in call.take("routine").names("routine")
+    ]
 
 
 def _recovery(module: Module) -> str:

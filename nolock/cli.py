@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -34,7 +35,7 @@ def _version() -> str:
     try:
         return version("nolock")
     except PackageNotFoundError:
-        return "not installed"
+        return "unknown (not installed)"
 
 
 @click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,8 +61,7 @@ def verify(designs: tuple[str, ...], traces: bool, **options: object) -> None:
     """
     from nolock.commands import verify_command
 
-    with mistakes_told():
-        sys.exit(verify_command(designs, traces, Given.of(options)))
+    _run(lambda: verify_command(designs, traces, Given.of(options)))
 
 
 @nolock.command()
@@ -78,8 +78,7 @@ def compare(designs: tuple[str, ...], **options: object) -> None:
     """
     from nolock.commands import compare_command
 
-    with mistakes_told():
-        sys.exit(compare_command(designs, Given.of(options)))
+    _run(lambda: compare_command(designs, Given.of(options)))
 
 
 @nolock.command()
@@ -108,9 +107,8 @@ def prove(
     """
     from nolock.commands import prove_command
 
-    with mistakes_told():
-        at_once = jobs or os.cpu_count() or 1
-        sys.exit(prove_command(targets, at_once, time_limit, not no_caches, form, output))
+    at_once = jobs or os.cpu_count() or 1
+    _run(lambda: prove_command(targets, at_once, time_limit, not no_caches, form, output))
 
 
 @nolock.command()
@@ -137,8 +135,7 @@ def trace(
     """
     from nolock.commands import trace_command
 
-    with mistakes_told():
-        sys.exit(trace_command(target, Given.of(options), save, dot, full, design))
+    _run(lambda: trace_command(target, Given.of(options), save, dot, full, design))
 
 
 @nolock.command("list")
@@ -151,8 +148,7 @@ def list_(section: str | None) -> None:
     """Show what there is: designs, properties, environments, runs, mutants."""
     from nolock.commands import list_command
 
-    with mistakes_told():
-        sys.exit(list_command(section))
+    _run(lambda: list_command(section))
 
 
 @nolock.command()
@@ -161,30 +157,39 @@ def new(name: str) -> None:
     """Write a commented design file to start from."""
     from nolock.commands import new_command
 
-    with mistakes_told():
-        sys.exit(new_command(name))
+    _run(lambda: new_command(name))
 
 
-@contextlib.contextmanager
-def mistakes_told() -> Iterator[None]:
-    """Show the user's mistakes as messages with exit code 2; a closed pipe ends quietly."""
+def _run(command: Callable[[], int]) -> NoReturn:
+    """Exit with the command's code; mistakes of the user become messages with exit code 2."""
     from model.language.source import CompileError
     from model.language.word_error import WordError
     from nolock.errors import INCOMPLETE, USAGE, InputError
 
     try:
-        yield
+        code = command()
         sys.stdout.flush()
     except (CompileError, WordError, InputError) as error:
         click.echo(f"nolock: {error}", err=True)
-        sys.exit(USAGE)
+        code = USAGE
     except BrokenPipeError:
-        # Python flushes stdout once more when it ends; that must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(USAGE)
+        _forget_stdout()
+        code = USAGE
+    except OSError as error:
+        _forget_stdout()
+        place = f" {error.filename}" if error.filename else ""
+        click.echo(f"nolock: cannot write or read{place}: {error.strerror or error}", err=True)
+        code = USAGE
     except KeyboardInterrupt:
         click.echo("nolock: interrupted", err=True)
-        sys.exit(INCOMPLETE)
+        code = INCOMPLETE
+    sys.exit(code)
+
+
+def _forget_stdout() -> None:
+    """Python flushes stdout once more when it ends; that must not fail a second time."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
@@ -193,6 +198,3 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     nolock()
-
-
-__all__ = ["Path", "main", "nolock"]

@@ -14,7 +14,7 @@ from nolock.check import check
 from nolock.errors import EXPECTED, INCOMPLETE, USAGE
 from nolock.listing import print_list
 from nolock.options import Given
-from nolock.output import console_for_stdout, publish, write_whole
+from nolock.output import check_place, console_for_stdout, publish, write_whole
 from nolock.proving import prove, publish_proofs
 from nolock.report_text import WIDTH, say
 from nolock.show_trace import print_shown, trace_of_file, trace_of_id
@@ -24,6 +24,7 @@ from nolock.verify import exit_code
 
 def verify_command(designs: tuple[str, ...], traces: bool, given: Given) -> int:
     """Check, report, and say how it went by exit code."""
+    check_place(given.output)
     asked = given.asked(designs, traces=traces or len(designs) == 1)
     whole = not designs and not asked.narrowed
     report = check(asked, whole_product=whole)
@@ -33,6 +34,7 @@ def verify_command(designs: tuple[str, ...], traces: bool, given: Given) -> int:
 
 def compare_command(designs: tuple[str, ...], given: Given) -> int:
     """One table for several designs."""
+    check_place(given.output)
     report = check(given.asked(designs, traces=False), whole_product=False)
     publish(report, given.form, given.output, traces=False, matrix=True)
     return exit_code(report)
@@ -42,6 +44,8 @@ def trace_command(
     target: str, given: Given, save: Path | None, dot: Path | None, full: bool, design: str | None
 ) -> int:
     """Show a trace, and write it to files."""
+    for path in (save, dot, given.output):
+        check_place(path)
     if Path(target).is_file() or target.endswith(".json"):
         shown = trace_of_file(Path(target), design)
     else:
@@ -74,6 +78,7 @@ def prove_command(
     output: Path | None,
 ) -> int:
     """Prove, report, exit code."""
+    check_place(output)
     proofs = prove(targets, jobs, seconds, caches)
     if output is None:
         publish_proofs(proofs, form, console_for_stdout())

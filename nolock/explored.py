@@ -74,10 +74,14 @@ class Explored:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job without a result: a mistake in a model, no compiler, a crash, or never begun."""
+    """A job without a result: a mistake in a model, no compiler, a crash, or never begun.
+
+    `detail` is a Python traceback, for crashes only.
+    """
 
     kind: str
     text: str
+    detail: str = ""
 
 
 Result = Explored | Failure

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from model.edits import Mutant, read_mutant
 from nolock.catalogue import design_named
 from nolock.explored import MODEL_ERROR, Explored, Failure, Result
 from nolock.jobs import Job, properties_of
 from nolock.verdicts import Standing, stopped
 from properties.registry import PROPERTIES
-
-if TYPE_CHECKING:
-    from model.edits import Mutant
 
 
 @dataclass(frozen=True)
@@ -76,9 +73,7 @@ class MutantRow:
 
 def mutant_job(path: Path) -> tuple[Mutant, Job]:
     """A mutant and its job."""
-    from model.edits import read_mutant
-
-    mutant = read_mutant(path)
+    mutant = read_mutant(path, PROPERTIES)
     run = mutant.run
     design = design_named(mutant.design)
     job = Job(

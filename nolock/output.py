@@ -58,6 +58,18 @@ def _print(report: Report, console: Console, traces: bool, matrix: bool) -> None
         print_report(report, console, traces=traces)
 
 
+def check_place(path: Path | None) -> None:
+    """Raise InputError now, rather than after a long search, if a report cannot go there."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: permission denied")
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file that others see complete or not at all; raises InputError."""
     try:

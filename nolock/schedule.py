@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -103,12 +104,15 @@ def _start(task: Task) -> _Running:
     ours, theirs = context.Pipe()
     # Children inherit an ignored SIGINT from their first moment; a handler of our own could
     # otherwise not be in place before the interpreter has started.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process = context.Process(target=_child, args=(task, theirs), daemon=True)
+    process = context.Process(target=_child, args=(task, theirs), daemon=True)
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+    else:
         process.start()
-    finally:
-        signal.signal(signal.SIGINT, before)
     theirs.close()
     return _Running(task, process, ours)
 
@@ -156,6 +160,9 @@ def _tell(running: dict[str, _Running], interrupt: _Interrupt) -> None:
 @contextmanager
 def _interrupts_noted() -> Iterator[_Interrupt]:
     interrupt = _Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt  # Python lets only the main thread handle signals
+        return
 
     def note(_signal: int, _frame: FrameType | None) -> None:
         if interrupt.seen:
@@ -195,6 +202,7 @@ def _child(task: Task, pipe: Connection) -> None:
         result = Failure("memory", str(error) or "out of memory")
     except BrokenPipeError:
         return  # the parent is gone
-    except Exception:
-        result = Failure("crash", traceback.format_exc())
+    except Exception as error:
+        text = f"a bug in nolock: {type(error).__name__}: {error}"
+        result = Failure("crash", text, traceback.format_exc())
     pipe.send(("ended", result))

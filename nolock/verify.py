@@ -124,7 +124,7 @@ def _wrong_runs(jobs: Sequence[Job], results: Mapping[str, Result]) -> list[str]
         result = results[job.key]
         if isinstance(result, Failure):
             if result.kind in ("crash", "disagreement"):
-                found.append(f"{job.key}: {result.text}")
+                found.append(f"{job.key}: {result.text}\n{result.detail}".strip())
             continue
         if MODEL_ERROR in result.found:
             error = result.found[MODEL_ERROR]

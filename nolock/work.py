@@ -11,6 +11,7 @@ from counterexamples.trace import Trace, build_trace
 from engines.explicit.explore import Options, Progress, explore
 from engines.result import Exploration, Violation
 from engines.symbolic.address_verdict import AddressVerdict
+from model.edits import read_mutant
 from model.kernel.kinds import kind_named
 from model.language.declarations import Edit
 from model.language.layout import layout
@@ -18,7 +19,7 @@ from model.language.machine import Machine
 from nolock.explored import Explored, Failure, Found, Result, Step
 from nolock.jobs import Job
 from nolock.trace_cache import keep
-from properties.registry import build_machine
+from properties.registry import PROPERTIES, build_machine
 from properties.start_address import Outcome
 
 _KNOB_OF: Mapping[Outcome, str] = {
@@ -82,9 +83,7 @@ def machine_of(job: Job, settings: Mapping[str, int]) -> Machine:
     """The machine of a job, with the edits of its mutant."""
     edits: tuple[Edit, ...] = ()
     if job.mutant is not None:
-        from model.edits import edits_of, read_mutant
-
-        edits = edits_of(read_mutant(job.mutant))
+        edits = read_mutant(job.mutant, PROPERTIES).edits
     return build_machine(job.path, settings, job.properties, edits)
 
 

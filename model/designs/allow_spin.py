@@ -16,6 +16,7 @@ from model.designs.krcp import (
     add_to_list,
     schedule_delayed_monitor_work,
 )
+from model.kernel.contexts import client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.interrupts import (
@@ -263,7 +264,7 @@ class Nolock:
     sched_monitor_work: Embed[IrqWork] = embed(func=sched_monitor, lazy=True, hard=False)
 
 
-@routine(models="mm/slab_common.c: kvfree_call_rcu, RFC v1 6/7", entry=("task", "hardirq"))
+@routine(models="mm/slab_common.c: kvfree_call_rcu, RFC v1 6/7", entry=(client, hardirq))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): may spin."""
     queue_object(head, True)
@@ -271,7 +272,7 @@ def kvfree_call_rcu(head: Object) -> None:
 
 @routine(
     models="mm/slab_common.c: kfree_rcu_nolock, RFC v1 6/7",
-    entry=("task", "hardirq", "nmi", "probe"),
+    entry=(client, hardirq, nmi, probe),
 )
 def kfree_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): from any context."""

@@ -5,6 +5,7 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 """
 
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
+from model.kernel.contexts import client, hardirq, nmi, probe
 from model.kernel.cpu import this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.interrupts import local_irq_restore, local_irq_save
@@ -99,9 +100,7 @@ EXPECT = [
 ]
 
 
-@routine(
-    models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=("task", "hardirq", "nmi", "probe")
-)
+@routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, hardirq, nmi, probe))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(ptr, head): `head` stands for the object and for its rcu_head alike."""
     debug_object_queue(head)

@@ -7,6 +7,7 @@ mainline's, the rcu_head is kept, so `head->func` is set before the object is pa
 """
 
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
+from model.kernel.contexts import client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, in_nmi, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
@@ -133,7 +134,7 @@ class NmiDeferral:
 
 @routine(
     models="mm/slab_common.c: kvfree_call_rcu as proposed in review",
-    entry=("task", "hardirq", "nmi", "probe"),
+    entry=(client, hardirq, nmi, probe),
 )
 def kvfree_call_rcu(head: Object) -> None:
     """Park in NMI, go on as mainline anywhere else."""

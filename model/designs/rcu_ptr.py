@@ -6,6 +6,7 @@ address from the address of the link word; queueing is mainline's without the st
 """
 
 from model.designs.mainline import kvfree_call_rcu
+from model.kernel.contexts import client, hardirq, nmi, probe
 from model.kernel.objects import Object
 from model.language.syntax import (
     expect,
@@ -132,7 +133,7 @@ set_knob("rcu_ptr", True)
 
 @routine(
     models="mm/slab_common.c: kvfree_call_rcu_ptr, RFC v1 1/7",
-    entry=("task", "hardirq", "nmi", "probe"),
+    entry=(client, hardirq, nmi, probe),
 )
 def kvfree_call_rcu_ptr(head: Object) -> None:
     """As kvfree_call_rcu(); the whole difference is in krcp.py under cfg.rcu_ptr."""

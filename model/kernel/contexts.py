@@ -91,7 +91,7 @@ def client_runs(who: Client) -> bool:
 @process(per=Client, may_run=client_runs)
 def client(who: Client, cpu: Cpu, obj: Object) -> None:
     """A task that makes one free call."""
-    call_entry("task", obj)
+    call_entry("client", obj)
     task_exits(who.task)
 
 

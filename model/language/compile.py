@@ -68,6 +68,12 @@ def compile_machine(
         loader.load(path)
     modules = list(loader.modules.values())
     world = _world(loader, root, modules, config, frozenset(properties) | ALWAYS)
+    if not world.processes or not world.entries:
+        raise CompileError(
+            f"{root.shown}: no context calls this design, so nothing could ever go wrong",
+            None,
+            "mark a routine with entry=(client, nmi, ...), the contexts of model.kernel.contexts",
+        )
     programs = [_program(world, decl) for decl in world.processes.values()]
     start = {program.name: program for program in programs}
     transitions = [tr for program in programs for tr in program.transitions()]
@@ -181,10 +187,18 @@ def _wanted(world: World, decl: RoutineDecl) -> bool:
 def _names(decl: RoutineDecl) -> list[str]:
     """The contexts that a routine with `entry=("task", ...)` may be called from."""
     match decl.options["entry"]:
-        case ast.Tuple(items) if all(isinstance(i, ast.Constant) for i in items):
-            return [str(i.value) for i in items if isinstance(i, ast.Constant)]
+        case ast.Tuple(items):
+            for item in items:
+                found = decl.module.names.get(item.id) if isinstance(item, ast.Name) else None
+                if not isinstance(found, RoutineDecl) or found.kind != "process":
+                    raise CompileError(
+                        f"`{ast.unparse(item)}` is not a process",
+                        decl.module.where(item),
+                        "import the contexts: from model.kernel.contexts import client, nmi, probe",
+                    )
+            return [item.id for item in items if isinstance(item, ast.Name)]
         case other:
-            raise CompileError('write entry=("task", "nmi", ...)', decl.module.where(other))
+            raise CompileError("write entry=(client, nmi, ...)", decl.module.where(other))
 
 
 # --- processes and actions ---------------------------------------------------------------------

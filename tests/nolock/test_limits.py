@@ -1,0 +1,69 @@
+"""Long searches: Ctrl-C, the memory limit, a closed pipe. Each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.nolock.toy import write_toy
+
+ROOT = Path(__file__).resolve().parents[2]
+LARGE = ("--cpus", "3", "--objects", "4", "--nmis", "2", "--readers", "1", "--run", "tasks")
+
+
+def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    """The command as a user starts it, in a process group of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "c")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "nolock", *words],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_ctrl_c_ends_with_what_was_covered(tmp_path: Path) -> None:
+    """Guards against minutes of search that are lost, and children that live on."""
+    running = start(tmp_path, "verify", "mainline", "--engine", "python", *LARGE)
+    assert running.stderr is not None
+    assert "bits per state" in running.stderr.readline()
+    try:
+        running.communicate(timeout=2)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: the whole group
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 3, stderr
+    assert "interrupted after" in stdout
+    assert "interrupted, this is what was covered" in stdout
+    assert "Traceback" not in stdout + stderr
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)
+
+
+@pytest.mark.slow
+def test_the_memory_limit_ends_with_what_was_covered(tmp_path: Path) -> None:
+    """Guards against a machine that swaps itself to death."""
+    running = start(tmp_path, "verify", "mainline", "--memory", "60M", "--jobs", "1", *LARGE)
+    stdout, stderr = running.communicate(timeout=300)
+    assert running.returncode == 3, stderr
+    assert "stopped at the memory limit after" in stdout
+    assert "the limit of 63 MB is reached at about" in stderr
+
+
+def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
+    """Guards `nolock list | head -1`."""
+    design = write_toy(tmp_path)
+    running = start(tmp_path, "verify", str(design), "--engine", "python")
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    assert running.stderr.read() == ""
+    running.stderr.close()
+    running.wait(timeout=60)

@@ -1,0 +1,87 @@
+"""Mistakes of the user: one message, the nearest name, exit code 2, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.nolock.conftest import Command
+from tests.nolock.toy import RUNS, write_toy
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["verify", "nmi_detcet"], "unknown design `nmi_detcet`", "did you mean `nmi_detect`?"),
+        (["verify", "none/x.py"], "there is no file none/x.py", "give a design file or a name"),
+        (["verify", "TOY", "--property", "grace_peroid"], "unknown property", "`grace_period`?"),
+        (["verify", "TOY", "--env", "kmemlek"], "unknown environment", "`kmemleak`?"),
+        (["verify", "TOY", "--run", "task"], "unknown run of toy `task`", "`tasks`?"),
+        (["verify", "TOY", "--knob", "nmi=1"], "no knob `nmi`", "`nmis`?"),
+        (["verify", "TOY", "--knob", "nmis"], "not NAME=VALUE", ""),
+        (["verify", "TOY", "--memory", "lots"], "--memory lots: not a size", "500M"),
+        (["verify", "TOY", "TOY"], "two designs are called `toy`", ""),
+        (["verify", "TOY", "--objects", "-1"], "not in the range", ""),
+        (["verify", "TOY", "--engine", "go"], "is not one of", ""),
+        (["trace", "nmi_detect/any-context"], "neither a file nor the ID of a trace", "DESIGN/RUN"),
+        (["trace", "TOY/tasks/self_dedlock"], "unknown property `self_dedlock`", "`self_deadlock`"),
+        (["trace", "TOY/tsks/self_deadlock"], "unknown run of toy `tsks`", "`tasks`"),
+        (["trace", "none.json"], "no such file", "check the path"),
+        (["prove", "rcu_prt"], "unknown design or recovery `rcu_prt`", "`rcu_ptr`"),
+        (["prove", "mainline"], "recovers no start addresses", 'RECOVERY = "..."'),
+        (["new", "my-design"], "cannot name a design", "my_design"),
+    ],
+)
+def test_mistakes_are_named_with_a_remedy(
+    command: Command, tmp_path: Path, words: list[str], message: str, hint: str
+) -> None:
+    """Guards against tracebacks and messages that leave the user alone."""
+    toy = str(write_toy(tmp_path))
+    result = command(*(word.replace("TOY", toy) for word in words))
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert hint in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"runs": 'run("a", env="smpp", why="x")'}, "unknown environment `smpp`"),
+        ({"runs": 'run("a", env="smp", why="x", nmi=1)'}, "unknown knob `nmi`"),
+        ({"runs": 'run("a", env="smp", why="x", nmis="1")'}, "is an int or a bool"),
+        ({"runs": 'run("a", env="smp")'}, "run(...) has no `why`"),
+        ({"runs": 'run("a b", env="smp", why="x")'}, "cannot name a run"),
+        ({"runs": 'run("a", "smp", why="x")'}, "takes 1 argument(s) without a name"),
+        ({"runs": RUNS + RUNS}, "a second run `tasks`"),
+        ({"runs": 'run("a", env="smp", why="x", nmis=NONE)'}, "no constant `NONE`"),
+        ({"runs": 'run("a", env="smp", why="x", nmis=len("x"))'}, "only literals can stand here"),
+        ({"runs": 'run("a", env="smp", why="x", kind="vmalloc")'}, "recovers no addresses"),
+        ({"runs": 'run("a", env="smp", why="x", default=1)'}, "default is True or False"),
+        ({"runs": 'run("a", env="smp", why="x", properties="graec")'}, "unknown property `graec`"),
+        ({"runs": "7"}, "this is not run(...)"),
+        (
+            {"expect": 'expect("*", runs="tsks", verdict="holds", because="x")'},
+            "unknown run `tsks`",
+        ),
+        (
+            {"expect": 'expect("*", verdict="hold", because="x")'},
+            "unknown verdict `hold`",
+        ),
+        ({"expect": 'expect("*", verdict="holds", becuse="x")'}, "takes no `becuse`"),
+        ({"unreached": 'unreached("f", because="x")'}, "unreached(...) has no `statement`"),
+        ({"body": "Toy.lcok = 1"}, "lcok"),
+    ],
+)
+def test_mistakes_in_a_design_file_are_located(
+    command: Command, tmp_path: Path, parts: dict[str, str], message: str
+) -> None:
+    """Guards against data of a design that is read as something else than what was meant."""
+    design = write_toy(tmp_path, **parts)
+    result = command("verify", design, "--engine", "python")
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert f"{design}:" in result.stderr
+    assert "Traceback" not in result.output

@@ -1,0 +1,118 @@
+"""`nolock trace`, `new`, `list`, `compare`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nolock import show_trace
+from nolock.schedule import Task
+from tests.nolock.conftest import Command
+from tests.nolock.toy import RUNS, write_toy
+
+
+def test_a_trace_is_shown_saved_and_replayed(command: Command, tmp_path: Path) -> None:
+    """Guards the way from a verdict to a regression test."""
+    design = write_toy(tmp_path)
+    saved, drawn = tmp_path / "t.json", tmp_path / "t.dot"
+    words = ("trace", f"{design}/nmi/self_deadlock", "--engine", "python")
+    result = command(*words, "--save", saved, "--dot", drawn)
+    assert result.exit_code == 0, result.output
+    assert "toy, nmi: self_deadlock is violated" in result.stdout
+    assert json.loads(saved.read_text())["property"] == "self_deadlock"
+    assert drawn.read_text().startswith("digraph")
+    again = command("trace", saved)
+    assert again.exit_code == 0, again.output
+    assert again.stdout == result.stdout
+
+
+def test_a_saved_trace_says_when_the_design_has_changed(command: Command, tmp_path: Path) -> None:
+    """Guards against a stale trace that is shown as if it still happened."""
+    design = write_toy(tmp_path)
+    saved = tmp_path / "t.json"
+    command("trace", f"{design}/nmi/self_deadlock", "--engine", "python", "--save", saved)
+    text = design.read_text().replace("raw_spin_lock(Toy.lock)", "Toy.frees = 1", 1)
+    design.write_text(text.replace("    raw_spin_unlock(Toy.lock)\n", ""))
+    result = command("trace", saved)
+    assert result.exit_code == 2
+    assert "the model has changed since" in result.stderr
+
+
+def test_the_cache_saves_the_search(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards against searching for minutes for a trace that verify has just found."""
+    design = write_toy(tmp_path)
+    words = ("trace", f"{design}/nmi/self_deadlock", "--engine", "python")
+    first = command(*words)
+
+    def no_search(tasks: list[Task], *_: object) -> None:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr(show_trace, "run_tasks", no_search)
+    assert command(*words).stdout == first.stdout
+
+
+def test_no_trace_where_a_property_holds(command: Command, tmp_path: Path) -> None:
+    """Guards against an empty answer."""
+    design = write_toy(tmp_path)
+    result = command("trace", f"{design}/nmi/grace_period", "--engine", "python")
+    assert result.exit_code == 2
+    assert "toy/nmi does not violate grace_period" in result.stderr
+    assert "violated there: self_deadlock" in result.stderr
+
+
+def test_new_writes_a_design_that_compiles(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards against a starting point that is broken, and against overwriting work."""
+    monkeypatch.chdir(tmp_path)
+    assert command("new", "mine").exit_code == 0
+    small = ("--cpus", 1, "--tasks", 1, "--objects", 1, "--nmis", 0, "--engine", "python")
+    result = command("verify", "mine.py", *small)
+    assert result.exit_code == 0, result.output
+    before = (tmp_path / "mine.py").read_text()
+    result = command("new", "mine")
+    assert result.exit_code == 2
+    assert "is there already" in result.stderr
+    assert (tmp_path / "mine.py").read_text() == before
+
+
+@pytest.mark.slow
+def test_new_writes_a_design_that_verifies(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards its expectations and its explanations of unreached statements."""
+    monkeypatch.chdir(tmp_path)
+    command("new", "mine")
+    result = command("verify", "mine.py")
+    assert result.exit_code == 0, result.output
+
+
+def test_compare_puts_like_runs_together(command: Command, tmp_path: Path) -> None:
+    """Guards the matrix: a row for each design and run."""
+    one = write_toy(tmp_path, name="one")
+    two = write_toy(tmp_path, name="two", runs=RUNS)
+    result = command("compare", one, two, "--engine", "python")
+    assert result.exit_code == 0, result.output
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    at = lines.index("nmi (smp)")
+    assert lines[at + 1].startswith("one ") and "✘" in lines[at + 1]
+    assert lines[at + 2].startswith("two ") and "✘" in lines[at + 2]
+
+
+@pytest.mark.parametrize("section", ["designs", "properties", "environments", "runs", "mutants"])
+def test_list_names_what_there_is(command: Command, section: str) -> None:
+    """Guards against a list that fails on one of its entries."""
+    result = command("list", section)
+    assert result.exit_code == 0, result.output
+    known = {
+        "designs": "nmi_detect",
+        "properties": "no_lost_objects",
+        "environments": "kmemleak",
+        "runs": "nmi_detect/any-context",
+        "mutants": "V1-9a",
+    }
+    assert known[section] in result.stdout

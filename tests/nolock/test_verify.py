@@ -1,0 +1,174 @@
+"""`nolock verify` on small designs: verdicts, what is red, and exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import Result
+
+from tests.nolock.conftest import Command
+from tests.nolock.toy import EXPECT, RUNS, UNREACHED, write_toy
+
+REQUIRED = {
+    *("design", "environment", "run", "property", "verdict", "expected", "because", "message"),
+    *("bounds", "engine", "states", "transitions", "depth", "seconds", "trace_length"),
+    *("unreached", "up_to_first_violation", "reductions", "rest_states", "bytes_per_state"),
+}
+
+
+def verify(command: Command, *words: object) -> Result:
+    """With the Python engine: the toy has a few dozen states, and C takes a second to compile."""
+    return command("verify", *words, "--engine", "python")
+
+
+def test_a_design_whose_verdicts_are_all_as_expected_is_green(
+    command: Command, tmp_path: Path
+) -> None:
+    """Guards against a green that says nothing: marks, trace, bounds and sums must be there."""
+    result = verify(command, write_toy(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "✘ nmi self_deadlock, 5 steps" in result.stdout
+    assert "expected: taken in NMI too" in result.stdout
+    assert f"nolock trace {tmp_path}/toy.py/nmi/self_deadlock" in result.stdout.replace("\n", "")
+    assert "toy, nmi: self_deadlock is violated" in result.stdout
+    assert "smp; cpus 1, objects 2" in result.stdout
+    assert "14 verdicts as expected, 0 not, 0 incomplete" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    assert all(line == line.rstrip() for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("expect", "says"),
+    [
+        ("", "! tasks no_double_free: no expectation matches: add expect('no_double_free'"),
+        (EXPECT + EXPECT, "! nmi self_deadlock: 2 expectations match: "),
+        (
+            'expect("*", runs="*", verdict="holds", because="x"),',
+            "! nmi self_deadlock: expected to be kept, but it is violated (x)",
+        ),
+        (
+            EXPECT + 'expect("grace_period", runs="tasks", verdict="violated", because="y"),',
+            "! tasks grace_period: expected to be violated, but no violation was found (y)",
+        ),
+    ],
+    ids=["missing", "doubled", "unexpected", "not found"],
+)
+def test_each_verdict_needs_exactly_one_expectation(
+    command: Command, tmp_path: Path, expect: str, says: str
+) -> None:
+    """Guards against a known bug that is no longer found, or a verdict nobody thought of."""
+    result = verify(command, write_toy(tmp_path, expect=expect))
+    assert result.exit_code == 1, result.output
+    assert says in result.stdout
+
+
+def test_unreached_statements_are_red_unless_explained(command: Command, tmp_path: Path) -> None:
+    """Guards against properties that hold because nothing ran; and against stale explanations."""
+    design = write_toy(tmp_path, unreached='unreached("wait_for_lock", "*", because="x"),')
+    result = verify(command, design)
+    assert result.exit_code == 1
+    assert "! never reached: model/kernel/contexts.py:" in result.stdout
+    stale = UNREACHED + 'unreached("free_now", "*", because="x"),'
+    result = verify(command, write_toy(tmp_path, unreached=stale))
+    assert result.exit_code == 1
+    assert "UNREACHED explains 'free_now', '*', but every such statement is reached" in " ".join(
+        result.stdout.split()
+    )
+
+
+def test_a_model_error_is_red_with_its_trace(command: Command, tmp_path: Path) -> None:
+    """Guards against verdicts from a model that is itself wrong."""
+    runs = RUNS.replace("objects=1", "objects=2")
+    result = verify(command, write_toy(tmp_path, runs=runs, body="Toy.frees += 1"))
+    assert result.exit_code == 1, result.output
+    assert "! toy/tasks: the model itself is wrong: " in result.stdout
+    assert "tasks, all properties: the model is wrong" in result.stdout
+    assert "model_error is violated" in result.stdout
+
+
+def test_other_bounds_are_shown_but_not_judged(command: Command, tmp_path: Path) -> None:
+    """Guards against red verdicts that only mean that the user tries something."""
+    result = verify(command, write_toy(tmp_path), "--run", "tasks", "--nmis", 1, "--objects", 2)
+    assert result.exit_code == 0, result.output
+    assert "✘ tasks self_deadlock" in result.stdout
+    assert "expected: -" in result.stdout
+    assert "7 verdicts, not judged" in result.stdout
+    assert "with: --objects 2 --nmis 1" in result.stdout
+    assert "bits per state; every million states needs about" in result.stderr
+
+
+def test_bounds_make_a_run_for_a_design_that_has_none(command: Command, tmp_path: Path) -> None:
+    """Guards against a first contact that demands a finished design file."""
+    design = write_toy(tmp_path, runs="", expect="", unreached="")
+    result = verify(command, design)
+    assert result.exit_code == 2
+    assert "declares no RUNS" in result.stderr
+    result = verify(command, design, "--cpus", 1, "--objects", 1, "--tasks", 1)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_property_or_run_can_be_chosen(command: Command, tmp_path: Path) -> None:
+    """Guards against filters that leave the rest as missing or unreached."""
+    design = write_toy(tmp_path)
+    result = verify(command, design, "--property", "self_deadlock", "--run", "nmi")
+    assert result.exit_code == 0, result.output
+    assert "1 verdicts as expected" in result.stdout
+    assert "never reached" not in result.stdout
+
+
+def test_a_time_limit_gives_incomplete_and_exit_3(command: Command, tmp_path: Path) -> None:
+    """Guards against a timed-out search that looks like one that found nothing."""
+    design = write_toy(tmp_path)
+    result = verify(command, design, "--time-limit", "0.000001", "--run", "tasks")
+    assert result.exit_code == 3, result.output
+    assert "stopped at the time limit after" in result.stdout
+
+
+def test_json_is_one_object_with_all_verdicts(command: Command, tmp_path: Path) -> None:
+    """Guards the form that other programs read."""
+    result = verify(command, write_toy(tmp_path), "--format", "json")
+    content = json.loads(result.stdout)
+    assert result.exit_code == content["exit_code"] == 0
+    assert len(content["verdicts"]) == 14
+    for verdict in content["verdicts"]:
+        assert not REQUIRED - set(verdict)
+        assert verdict["verdict"] in ("holds", "violated", "proved", "incomplete")
+    violated = next(v for v in content["verdicts"] if v["verdict"] == "violated")
+    assert violated["trace_length"] == 5
+    assert violated["bounds"]["nmis"] == 1
+    assert violated["expected"] == "violated"
+    held = next(v for v in content["verdicts"] if v["run"] == "nmi" and v["verdict"] == "holds")
+    assert held["up_to_first_violation"] == ["self_deadlock"]
+
+
+def test_junit_is_well_formed_and_counts_failures(command: Command, tmp_path: Path) -> None:
+    """Guards the form that CI systems read."""
+    expect = 'expect("*", runs="*", verdict="holds", because="<&\\x07>"),'
+    result = verify(command, write_toy(tmp_path, expect=expect), "--format", "junit")
+    assert result.exit_code == 1
+    root = ElementTree.fromstring(result.stdout)
+    suite = root.find("testsuite[@name='toy']")
+    assert suite is not None and suite.get("failures") == "1"
+    assert len(suite.findall("testcase")) == 14
+
+
+def test_output_is_written_whole_or_not_at_all(command: Command, tmp_path: Path) -> None:
+    """Guards against half a report, and against learning of a bad path after the search."""
+    design = write_toy(tmp_path)
+    report = tmp_path / "report.json"
+    result = verify(command, design, "--format", "json", "--output", report)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert len(json.loads(report.read_text())["verdicts"]) == 14
+    result = verify(command, design, "--output", tmp_path / "none" / "report.txt")
+    assert result.exit_code == 2
+    assert "there is no folder" in result.stderr
+    if Path("/dev/full").exists():
+        result = verify(command, design, "--output", "/dev/full")
+        assert result.exit_code == 2
+        assert "cannot write /dev/full: No space left on device" in result.stderr
+    assert {p.name for p in tmp_path.iterdir()} == {"toy.py", "report.json", "cache"}
