@@ -40,10 +40,10 @@ class Edit:
     new: str
     where: Provenance
 
-    def __call__(self, module: Module, loader: Loader) -> None:
-        """Apply to a module as it is loaded; other modules are left alone."""
+    def __call__(self, module: Module, loader: Loader) -> bool:
+        """Apply to a module as it is loaded; other modules are left alone, which is False."""
         if module.shown != self.file:
-            return
+            return False
         decl = module.names.get(self.routine)
         if isinstance(decl, RecordDecl):
             self._edit_field(decl)
@@ -53,6 +53,7 @@ class Edit:
             known = [n for n, d in module.names.items() if isinstance(d, RoutineDecl | RecordDecl)]
             hint = nearest(self.routine, known)
             raise CompileError(f"`{self.file}` has no routine `{self.routine}`", self.where, hint)
+        return True
 
     @property
     def _first_line(self) -> str:
@@ -84,11 +85,12 @@ class Edit:
         new = new or [ast.Pass()]
         for stmt in new:
             for node in ast.walk(stmt):
-                if hasattr(node, "lineno") or isinstance(node, ast.stmt | ast.expr):
+                if isinstance(node, ast.stmt | ast.expr | ast.arg | ast.keyword):
                     ast.copy_location(node, old)
-                    node.source_file = self.where.file  # type: ignore[attr-defined]
-                    node.source_text = ast.unparse(stmt)  # type: ignore[attr-defined]
-                    node.lineno = self.where.line  # type: ignore[attr-defined]
+                    node.lineno = self.where.line
+                    # Module.where() asks for these two; ast.AST has no such attributes.
+                    node.source_file = self.where.file  # type: ignore[union-attr]
+                    node.source_text = ast.unparse(stmt)  # type: ignore[union-attr]
         block[i : i + 1] = new
 
     def _edit_field(self, decl: RecordDecl) -> None:
@@ -167,7 +169,8 @@ def read_mutant(path: Path, properties: Collection[str]) -> Mutant:
     design_path = ROOT / "model" / "designs" / f"{design}.py"
     if not has_runs(design_path):
         known = [p.stem for p in design_path.parent.glob("*.py") if has_runs(p)]
-        raise CompileError(f"no design `{design}`", call.take("design").where, nearest(design, known))
+        where = call.take("design").where
+        raise CompileError(f"no design `{design}`", where, nearest(design, known))
     loader.load(design_path)  # declares the knobs
     violates = call.take("violates")
     reported = call.args.get("reported")

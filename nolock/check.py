@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from model.edits import Mutant
 from model.environments import ENVIRONMENTS
 from model.manifest import Manifest, Run
 from nolock.catalogue import (
@@ -65,17 +66,24 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
     began = time.monotonic()
     chosen_names("property", asked.properties, PROPERTIES)
     chosen_names("environment", asked.envs, ENVIRONMENTS)
-    manifests = [design_named(name) for name in asked.designs or design_paths()]
+    named_mutants = [name for name in asked.designs if _is_mutant(name)]
+    designs = [name for name in asked.designs if name not in named_mutants]
+    if not asked.designs:
+        designs = list(design_paths())
+    manifests = [design_named(name) for name in designs]
     _no_two_alike(manifests)
     plans = [plan for manifest in manifests if (plan := _plan(manifest, asked))]
-    if not plans:
+    mutants = _mutants(named_mutants, all_of_them=whole_product)
+    if not plans and not mutants:
         raise InputError("no run is left to do", "nolock list runs shows them all")
-    mutants = [mutant_job(path) for path in mutant_paths().values()] if whole_product else []
     recoveries = _recoveries() if whole_product else []
     jobs = [
         replace(job, search=asked.search, explained=asked.traces) for p in plans for job in p.jobs
     ]
-    jobs += [replace(job, search=asked.search) for _, job in mutants]
+    jobs += [
+        replace(job, search=asked.search, explained=asked.traces and not whole_product)
+        for _, job in mutants
+    ]
     tasks = [Task(job.key, run_job, job, job.weight) for job in jobs]
     tasks += [Task(_proof_key(name), run_proof, name, _PROOF_WEIGHT) for name in recoveries]
     announce = any(plan.one_off for plan in plans)
@@ -145,6 +153,21 @@ def runs_asked(manifest: Manifest, asked: Asked) -> tuple[Run, ...]:
         f"{manifest.path}: the design declares no RUNS",
         'add RUNS = [run("name", env="smp", why="...", nmis=1)], or give bounds: --nmis 1',
     )
+
+
+def _is_mutant(name: str) -> bool:
+    return name == "mutants" or name.startswith("mutants/")
+
+
+def _mutants(names: Sequence[str], *, all_of_them: bool) -> list[tuple[Mutant, Job]]:
+    """All mutants, or those that were named as mutants/ID."""
+    if not names and not all_of_them:
+        return []
+    found = {mutant.id: (mutant, job) for mutant, job in map(mutant_job, mutant_paths().values())}
+    if all_of_them or "mutants" in names:
+        return list(found.values())
+    ids = chosen_names("mutant", [name.partition("/")[2] for name in names], found)
+    return [found[name] for name in ids]
 
 
 def _no_two_alike(manifests: Sequence[Manifest]) -> None:

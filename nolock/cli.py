@@ -53,8 +53,8 @@ def nolock() -> None:
 def verify(designs: tuple[str, ...], traces: bool, **options: object) -> None:
     """Check designs against the verdicts they expect.
 
-    DESIGN is the name of a built-in design (nolock list designs) or a file. Without one, all
-    designs, all mutants and the start-address proofs are checked.
+    DESIGN is the name of a built-in design (nolock list designs), a file, or mutants/ID. Without
+    one, all designs, all mutants and the start-address proofs are checked.
 
     Bounds on the command line replace those of the runs; the verdicts are then only shown, as no
     design states what it expects under them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import click
 from rich.console import Console
 
 from counterexamples.graph import to_dot
@@ -25,7 +26,8 @@ from nolock.verify import exit_code
 def verify_command(designs: tuple[str, ...], traces: bool, given: Given) -> int:
     """Check, report, and say how it went by exit code."""
     check_place(given.output)
-    asked = given.asked(designs, traces=traces or len(designs) == 1)
+    single = len(designs) == 1 and designs != ("mutants",)
+    asked = given.asked(designs, traces=traces or single)
     whole = not designs and not asked.narrowed
     report = check(asked, whole_product=whole)
     publish(report, given.form, given.output, traces=asked.traces)
@@ -51,7 +53,7 @@ def trace_command(
     else:
         shown = trace_of_id(target, given.asked((), traces=True))
     if shown.trace is None:
-        say(Console(stderr=True), f"nolock: {shown.missing}")
+        click.echo(f"nolock: {shown.missing}", err=True)
         return INCOMPLETE if shown.incomplete else USAGE
     for path, text in ((save, to_json(shown.trace)), (dot, to_dot(shown.trace))):
         if path is not None:

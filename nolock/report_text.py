@@ -5,15 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from counterexamples.render_terminal import print_trace
 from model.environments import ENVIRONMENTS
 from nolock.errors import INCOMPLETE
-from nolock.explored import MODEL_ERROR, Explored, Failure
+from nolock.explored import MODEL_ERROR, Explored, Failure, Result
 from nolock.jobs import Job
 from nolock.mutation import MutantRow
 from nolock.prove_report import summary
@@ -30,7 +28,9 @@ def print_report(report: Report, console: Console, *, traces: bool) -> None:
     for design in report.designs:
         print_design(design, console, traces=traces)
     print_mutants(report, console)
-    _print_options(report, console)
+    if traces:
+        for row in report.mutants:
+            _print_traces(row.result, console)
     _print_proofs(report, console)
     print_summary(report, console)
 
@@ -61,16 +61,21 @@ def print_matrix(report: Report, console: Console) -> None:
                 say(console, text, "", indent=2)
         for text in design_report.problems:
             say(console, f"! {design_report.manifest.name}: {text}", "bold red", indent=2)
-    _print_options(report, console)
+    for options in {options_of(design_report): None for design_report in report.designs}:
+        _print_options(options, console)
     say(console)
     print_summary(report, console)
 
 
-def _print_options(report: Report, console: Console) -> None:
-    options = {job.options for design in report.designs for job in design.jobs if job.options}
-    traced = any(verdict.trace_id for verdict in report.verdicts)
-    for text in options if traced else ():
-        say(console, f"each `nolock trace` with:{text}", "dim", indent=2)
+def options_of(design: DesignReport) -> str:
+    """The one-off bounds that its traces need beside their IDs."""
+    traced = any(verdict.trace_id for verdict in design.verdicts)
+    return design.jobs[0].options if traced else ""
+
+
+def _print_options(options: str, console: Console) -> None:
+    if options:
+        say(console, f"each `nolock trace` with:{options}", "dim", indent=2)
 
 
 def print_design(design: DesignReport, console: Console, *, traces: bool) -> None:
@@ -87,22 +92,25 @@ def print_design(design: DesignReport, console: Console, *, traces: bool) -> Non
     say(console)
     for verdict in design.verdicts:
         _print_verdict(verdict, console)
+    _print_options(options_of(design), console)
     for job in design.jobs:
         _print_incomplete(design.of_run(job), console)
     for text in design.problems:
         say(console, f"! {text}", "bold red", indent=2)
     if design.coverage is not None and not design.coverage.unreached:
         reached = design.coverage.steps - len(design.coverage.explained)
-        explained = f", {len(design.coverage.explained)} explained" * bool(
-            design.coverage.explained
-        )
-        say(console, f"  {reached} of {design.coverage.steps} statements reached{explained}", "dim")
-    say(console)
+        text = f"{reached} of {design.coverage.steps} statements reached"
+        if design.coverage.explained:
+            text += f", {len(design.coverage.explained)} explained"
+        say(console, text, "dim", indent=2)
+    if design.coverage or any(v.standing != "expected" or v.trace_id for v in design.verdicts):
+        say(console)
     for job in design.jobs:
         _print_limits(design, job, console)
     say(console)
     if traces:
-        _print_traces(design, console)
+        for job in design.jobs:
+            _print_traces(design.results[job.key], console)
 
 
 def properties_in(verdicts: Sequence[Verdict]) -> list[str]:
@@ -125,20 +133,24 @@ def print_table(
     Not a rich table: those pad every line with blanks, which end up in files and diffs.
     """
     names = [(heading, "") for heading in first] + [_heading(name) for name in columns]
+    headings = 2 if columns else 1
     widths = [max(map(len, name)) for name in names]
     for row in rows:
         if len(row) > 1:
             widths[: len(row)] = [max(w, len(c)) for w, c in zip(widths, row, strict=False)]
-    lines = [[Text(upper) for upper, _ in names], [Text(lower) for _, lower in names]]
-    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    lines = [[Text(name[at]) for name in names] for at in range(headings)]
+    gap = 2 if sum(widths) + 2 * len(widths) <= WIDTH else 1
+    rule = "─" * (sum(widths) + gap * (len(widths) - 1))
     for number, cells in enumerate([*lines, [Text(rule, style="dim")], *rows]):
         line = Text("  ")
         for at, cell in enumerate(cells):
             room = max(0, widths[at] - len(cell))
             left = room // 2 if at >= len(first) else 0
-            line.append(" " * left).append_text(cell).append(" " * (room - left + 2))
+            line.append(" " * left).append_text(cell).append(" " * (room - left + gap))
         line.rstrip()
-        console.print(line, soft_wrap=True, highlight=False, style="bold" if number < 2 else "")
+        console.print(
+            line, soft_wrap=True, highlight=False, style="bold" if number < headings else ""
+        )
 
 
 def mark(verdict: Verdict | None) -> Text:
@@ -177,7 +189,9 @@ def _print_verdict(verdict: Verdict, console: Console) -> None:
         say(console, f"{verdict.message}", "", indent=4)
         if expected:
             say(console, f"{expected}{why}", "dim", indent=4)
-        say(console, f"nolock trace {verdict.trace_id}", "dim", indent=4)
+        # Not folded: it is there to be copied.
+        line = Text(f"    nolock trace {verdict.trace_id}", style="dim")
+        console.print(line, soft_wrap=True, highlight=False)
     if verdict.standing == "unexpected":
         if verdict.problem:
             say(console, f"! {verdict.run} {verdict.property}: {verdict.problem}", "bold red", 2)
@@ -216,7 +230,8 @@ def _print_limits(design: DesignReport, job: Job, console: Console) -> None:
     # A bound of 0 says what cannot happen at all; the reader sees that from its absence.
     shown = ", ".join(f"{name} {value}" for name, value in bounds.items() if value)
     kind = f", {job.run.kind} objects" if job.run.kind else ""
-    say(console, f"{job.run.name}: {job.run.why}", "", indent=2)
+    why = f": {job.run.why}" if job.run.why else ""
+    say(console, f"{job.run.name}{why}", "", indent=2)
     say(console, f"{job.run.env}{kind}; {shown}", "dim", indent=4)
     if isinstance(result, Failure):
         return
@@ -239,38 +254,52 @@ def _print_limits(design: DesignReport, job: Job, console: Console) -> None:
         say(console, note, "dim", indent=4)
 
 
-def _print_traces(design: DesignReport, console: Console) -> None:
-    for job in design.jobs:
-        result = design.results[job.key]
-        if not isinstance(result, Explored):
-            continue
-        names = [name for name in (*PROPERTIES, MODEL_ERROR) if name in result.found]
-        for name in names:
-            found = result.found[name]
-            if found.trace is not None:
-                print_trace(found.trace, found.explanation, console=console)
-                say(console)
+def _print_traces(result: Result, console: Console) -> None:
+    """The traces that were asked for: searches explain their violations only then."""
+    for name in (*PROPERTIES, MODEL_ERROR):
+        found = result.found.get(name) if isinstance(result, Explored) else None
+        if found is not None and found.trace is not None:
+            print_trace(found.trace, found.explanation, console=console)
+            say(console)
 
 
 def print_mutants(report: Report, console: Console) -> None:
     """The mutants, and which of them each property kills."""
     if report.mutants:
-        table = Table(
-            "mutant", "design", "property", "found", "trace", "time",
-            title="mutants", title_justify="left", box=SIMPLE_HEAD, pad_edge=False,
-            padding=(0, 1, 0, 0),
-        )  # fmt: skip
+        say(console, "mutants", "bold")
+        say(console)
+        headings = ["mutant", "design", "property", "found", "trace", "time"]
+        print_table(console, headings, [], [_mutant_cells(row) for row in report.mutants])
+        say(console)
         for row in report.mutants:
-            table.add_row(*_mutant_cells(row))
-        console.print(table)
+            if row.standing != "expected":
+                style = "yellow" if row.standing == "incomplete" else "bold red"
+                say(console, f"{row.mutant.id}: {row.says}", style, indent=2)
+                say(console, row.mutant.because, indent=4)
+                for name in row.found:
+                    trace = f"nolock trace mutants/{row.mutant.id}/{name}"
+                    say(console, trace, "dim", indent=4)
     if report.killed_by:
-        table = Table(
-            "property", "is killed by", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-        )
-        for name, by in report.killed_by.items():
-            found = Text(", ".join(by)) if by else Text("! no mutant", style="bold red")
-            table.add_row(name, found)
-        console.print(table)
+        rows = [
+            [Text(name), Text(", ".join(by)) if by else Text("! no mutant", style="bold red")]
+            for name, by in report.killed_by.items()
+        ]
+        print_table(console, ["property", "is killed by"], [], rows)
+        say(console)
+
+
+def _mutant_cells(row: MutantRow) -> list[Text]:
+    result, seconds = row.result, ""
+    if isinstance(result, Explored):
+        seconds = f"{result.seconds + result.compile_seconds:.1f} s"
+    found = {
+        "expected": Text("found" if row.mutant.violates else "holds", style="green"),
+        "incomplete": Text("? incomplete", style="yellow"),
+    }.get(row.standing, Text("! not found" if row.missing else "! wrong", style="bold red"))
+    wanted = ", ".join(row.mutant.violates) or "(no bug)"
+    length = "" if row.length is None else str(row.length)
+    texts = (row.mutant.id, row.mutant.design, wanted)
+    return [*map(Text, texts), found, Text(length), Text(seconds)]
 
 
 def _print_proofs(report: Report, console: Console) -> None:
@@ -295,45 +324,34 @@ def _print_proofs(report: Report, console: Console) -> None:
     say(console)
 
 
-def _mutant_cells(row: MutantRow) -> tuple[Text, ...]:
-    style = {"expected": "green", "incomplete": "yellow"}.get(row.standing, "bold red")
-    seconds = ""
-    if isinstance(row.result, Explored):
-        seconds = f"{row.result.seconds + row.result.compile_seconds:.1f} s"
-    wanted = ", ".join(row.mutant.violates) or "(no bug)"
-    says = row.says if row.standing != "unexpected" else f"! {row.says}"
-    return (
-        Text(row.mutant.id),
-        Text(row.mutant.design),
-        Text(wanted),
-        Text(says, style=style),
-        Text("" if row.length is None else str(row.length)),
-        Text(seconds),
-    )
-
-
 def print_summary(report: Report, console: Console) -> None:
-    """The last line."""
+    """The last lines: how many verdicts stand how, what else is wrong, what it took."""
     counts = report.counts()
+    shown, done = counts["not judged"], counts["expected"] + counts["unexpected"]
     parts = []
-    if counts["not judged"]:
+    if done or not shown:
         parts.append(
-            f"{counts['not judged']} verdicts, not judged: the bounds are not the design's"
-        )
-    if any(counts[name] for name in ("expected", "unexpected", "incomplete")):
-        parts.append(
-            f"{counts['expected']} verdicts as expected, {counts['unexpected']} not, "
+            f"{_plural(counts['expected'], 'verdict')} as expected, {counts['unexpected']} not, "
             f"{counts['incomplete']} incomplete"
         )
+    if shown:
+        incomplete = counts["incomplete"] if not done else 0
+        undecided = f", {incomplete} incomplete" if incomplete else ""
+        bounds = "the bounds are not the design's"
+        parts.append(f"{_plural(shown, 'verdict')} not judged, as {bounds}{undecided}")
     problems = sum(len(design.problems) for design in report.designs) + len(report.unkilled)
     if problems:
-        parts.append(f"{problems} problem{'s' * (problems > 1)}")
+        parts.append(_plural(problems, "problem"))
     parts.append(f"{report.states:,} states in {report.seconds:.1f} s")
     code = exit_code(report)
     style = {0: "bold green", INCOMPLETE: "bold yellow"}.get(code, "bold red")
     if report.interrupted:
         parts.insert(0, "interrupted, this is what was covered")
     say(console, "; ".join(parts), style)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def say(console: Console, text: str = "", style: str = "", indent: int = 0) -> None:

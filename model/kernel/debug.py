@@ -8,7 +8,8 @@ from model.kernel.cpu import in_nmi
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_trylock, raw_spin_unlock
-from model.language.syntax import Embed, cfg, knob, record, routine
+from model.kernel.objects import Object
+from model.language.syntax import Embed, cfg, inline, knob, record, routine
 
 knob("kmemleak", False, "CONFIG_DEBUG_KMEMLEAK: frees take kmemleak's raw lock")
 knob(
@@ -38,54 +39,51 @@ class StackDepot:
     lock: Embed[RawSpinlock]
 
 
+@inline
+def take_and_release(lock: RawSpinlock) -> None:
+    """What a hook does under its lock is of no interest here, that it takes it is."""
+    flags = local_irq_save()
+    raw_spin_lock(lock)
+    raw_spin_unlock(lock)
+    local_irq_restore(flags)
+
+
 @routine(models="mm/kmemleak.c: kmemleak_ignore")
-def kmemleak_ignore(obj: type) -> None:
+def kmemleak_ignore(obj: Object) -> None:
     """kmemleak_ignore(): the object is queued, it is no leak."""
     if cfg.kmemleak:
         forbidden_from_nmi_or_probe()
-        flags = local_irq_save()
-        raw_spin_lock(Kmemleak.lock)
-        raw_spin_unlock(Kmemleak.lock)
-        local_irq_restore(flags)
+        take_and_release(Kmemleak.lock)
 
 
 @routine(models="mm/kmemleak.c: kmemleak_free")
-def kmemleak_free(obj: type) -> None:
+def kmemleak_free(obj: Object) -> None:
     """kmemleak_free()."""
     if cfg.kmemleak:
         forbidden_from_nmi_or_probe()
-        flags = local_irq_save()
-        raw_spin_lock(Kmemleak.lock)
-        raw_spin_unlock(Kmemleak.lock)
-        local_irq_restore(flags)
+        take_and_release(Kmemleak.lock)
 
 
 @routine(models="kernel/rcu/rcu.h: debug_rcu_head_queue")
-def debug_object_queue(obj: type) -> None:
+def debug_object_queue(obj: Object) -> None:
     """debug_rcu_head_queue(). Each object is freed once here, so it never finds one queued."""
     if cfg.debugobjects:
         forbidden_from_nmi_or_probe()
-        flags = local_irq_save()
-        raw_spin_lock(DebugObjects.bucket)
-        raw_spin_unlock(DebugObjects.bucket)
-        local_irq_restore(flags)
+        take_and_release(DebugObjects.bucket)
 
 
 @routine(models="kernel/rcu/rcu.h: debug_rcu_head_unqueue")
-def debug_object_unqueue(obj: type) -> None:
+def debug_object_unqueue(obj: Object) -> None:
     """debug_rcu_head_unqueue()."""
     if cfg.debugobjects:
         forbidden_from_nmi_or_probe()
-        flags = local_irq_save()
-        raw_spin_lock(DebugObjects.bucket)
-        raw_spin_unlock(DebugObjects.bucket)
-        local_irq_restore(flags)
+        take_and_release(DebugObjects.bucket)
 
 
 @routine(
     models="mm/kasan/generic.c: kasan_record_aux_stack; lib/stackdepot.c: stack_depot_save_flags"
 )
-def kasan_record_aux_stack(obj: type) -> None:
+def kasan_record_aux_stack(obj: Object) -> None:
     """Save the stack in the depot. In NMI the depot is tried, elsewhere its lock is taken."""
     if cfg.kasan_generic:
         flags = local_irq_save()

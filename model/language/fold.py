@@ -1,4 +1,4 @@
-"""Building expressions: constants fold while they are built, and terms can be walked and renamed."""
+"""Building expressions: constants fold while they are built; terms can be walked and renamed."""
 
 from __future__ import annotations
 

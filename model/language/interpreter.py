@@ -1,4 +1,4 @@
-"""The reference interpreter: the semantics of `machine.py` in plain Python, and every engine's oracle.
+"""The reference interpreter: the semantics of `machine.py` as Python, every engine's oracle.
 
 It is short and obvious rather than fast (about 10,000 transitions a second).
 """

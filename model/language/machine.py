@@ -49,7 +49,7 @@ class Type:
     def __str__(self) -> str:
         if self.kind == "range":
             return f"Range[{self.lo}, {self.hi}]"
-        return self.name or self.kind
+        return self.name or ("NULL" if self.kind == "ref" else self.kind)
 
 
 BOOL = Type("bool", 0, 1)

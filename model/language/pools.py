@@ -19,9 +19,12 @@ from model.language.declarations import (
     nearest,
 )
 from model.language.machine import BOOL, Dimension, Type, Variable
-from model.language.source import CompileError
+from model.language.source import CompileError, Provenance
 
 ConstEval = Callable[[ast.expr, Module], int]
+
+MOST_INSTANCES = 1000
+"""More instances of a record, or elements of an array, are surely a mistake."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Embedding:
 
 @dataclass
 class FieldInfo:
-    """A field of a record: exactly one of `type` (a scalar or array of them), `embeds`, `static`."""
+    """A field of a record: one of `type` (a scalar or array of them), `embeds` and `static`."""
 
     name: str
     node: ast.AnnAssign
@@ -100,7 +103,45 @@ def build_pools(modules: list[Module], const: ConstEval) -> dict[str, Pool]:
                 info.type = pools[info.type.name].ref()
             if info.by is not None:
                 info.array = pools[info.by].size
+            _check_field(pool, info, pools)
     return pools
+
+
+def _check_field(pool: Pool, info: FieldInfo, pools: dict[str, Pool]) -> None:
+    """What a field says of other fields, and its initial value, must be right."""
+    where = pool.decl.module.where(info.node)
+    if info.type is not None and info.type.kind == "ref" and info.initial != 0:
+        raise CompileError(
+            f"`{info.name}` is {info.type} and begins as NULL", where, "an action can set it"
+        )
+    if info.link is not None:
+        target = pools[info.type.name] if info.type and info.type.kind == "ref" else None
+        if target is None:
+            raise CompileError(f"`{info.name}` is no reference and heads no list", where)
+        _check_link(info.link, target, pools, where)
+    if info.count is not None:
+        counter = pool.fields.get(info.count)
+        if counter is None or counter.type is None or counter.type.kind != "range":
+            text = f"`{info.count}` is not a counter of `{pool.decl.name}`"
+            raise CompileError(text, where, nearest(info.count, pool.fields))
+    if info.guard is not None:
+        owner, _, name = info.guard.rpartition(".")
+        home = pools.get(owner) if owner else pool
+        lock = home.fields.get(name) if home else None
+        if lock is None or lock.embeds is None:
+            known = [n for n, f in (home or pool).fields.items() if f.embeds]
+            raise CompileError(f"there is no lock `{info.guard}`", where, nearest(name, known))
+
+
+def _check_link(link: str, target: Pool, pools: dict[str, Pool], where: Provenance) -> None:
+    """`link` names a field of the listed records that refers to the next one."""
+    owner, _, name = link.rpartition(".")
+    home = pools.get(owner) if owner else target
+    follows = home.fields.get(name) if home else None
+    if follows is None or follows.type is None or follows.type.name != target.decl.name:
+        known = [n for n, f in target.fields.items() if f.type and f.type.name == target.decl.name]
+        text = f"`{link}` does not link one `{target.decl.name}` to the next"
+        raise CompileError(text, where, nearest(name, known))
 
 
 def _size(pool: Pool, pools: dict[str, Pool], const: ConstEval, inside: tuple[str, ...]) -> int:
@@ -112,7 +153,7 @@ def _size(pool: Pool, pools: dict[str, Pool], const: ConstEval, inside: tuple[st
     inside = (*inside, decl.name)
     options = decl.options
     if "count" in options:
-        pool.size = const(options["count"], module)
+        pool.size = _length(options["count"], module, const, "instances")
     elif "single" in options:
         pool.size, pool.single = int(const(options["single"], module) > 0), True
     elif "per" in options:
@@ -151,7 +192,9 @@ def _static_values(module: Module, info: FieldInfo) -> dict[str, ast.expr]:
         case ast.Call(ast.Name("embed"), [], keywords):
             return {k.arg: k.value for k in keywords if k.arg is not None}
         case other:
-            raise CompileError("an embedded record takes embed(name=value, ...)", module.where(other))
+            raise CompileError(
+                "an embedded record takes embed(name=value, ...)", module.where(other)
+            )
 
 
 def _fields(pool: Pool, pools: dict[str, Pool], const: ConstEval) -> None:
@@ -174,17 +217,30 @@ def _annotation(
         case ast.Subscript(ast.Name("Static"), _):
             info.static = True
         case ast.Subscript(ast.Name("Embed"), ast.Tuple([ast.Name(name), length])):
-            info.embeds, info.array = _record(name, ann, module).name, const(length, module)
+            info.embeds = _record(name, ann, module).name
+            info.array = _length(length, module, const, "elements", least=1)
         case ast.Subscript(ast.Name("Embed"), ast.Name(name)):
             info.embeds = _record(name, ann, module).name
+        case ast.Subscript(ast.Name("Array")) if info.array is not None or info.by is not None:
+            raise CompileError("an array has one dimension", module.where(ann))
         case ast.Subscript(ast.Name("Array"), ast.Tuple([inner, length])):
             if isinstance(length, ast.Name) and isinstance(module.names.get(length.id), RecordDecl):
                 info.by = length.id
             else:
-                info.array = const(length, module)
+                info.array = _length(length, module, const, "elements", least=1)
             _annotation(info, inner, module, pools, const)
+            if info.type is None:
+                raise CompileError("this cannot be the element of an array", module.where(ann))
         case _:
             info.type = scalar_type(ann, module, pools, const)
+
+
+def _length(node: ast.expr, module: Module, const: ConstEval, what: str, least: int = 0) -> int:
+    value = const(node, module)
+    if not least <= value <= MOST_INSTANCES:
+        limits = f"from {least} to {MOST_INSTANCES}"
+        raise CompileError(f"{value} {what}", module.where(node), f"there can be {limits}")
+    return value
 
 
 def _record(name: str, node: ast.expr, module: Module) -> RecordDecl:
@@ -195,9 +251,7 @@ def _record(name: str, node: ast.expr, module: Module) -> RecordDecl:
     return decl
 
 
-def scalar_type(
-    ann: ast.expr, module: Module, pools: dict[str, Pool], const: ConstEval
-) -> Type:
+def scalar_type(ann: ast.expr, module: Module, pools: dict[str, Pool], const: ConstEval) -> Type:
     """The type an annotation names; a record's name means a reference to it, or NULL."""
     match ann:
         case ast.Name("bool"):
@@ -209,7 +263,9 @@ def scalar_type(
             return Type("range", low, high)
         case ast.Name("int"):
             raise CompileError(
-                "`int` has no bounds", module.where(ann), "write Range[lo, hi]; states must be finite"
+                "`int` has no bounds",
+                module.where(ann),
+                "write Range[lo, hi]; states must be finite",
             )
         case ast.Name(name):
             decl = module.names.get(name)
@@ -221,7 +277,9 @@ def scalar_type(
                 return Type("cookie", 0, 2)
             types = [n for n, d in module.names.items() if isinstance(d, RecordDecl | EnumDecl)]
             raise CompileError(
-                f"`{name}` is not a type", module.where(ann), nearest(name, [*types, "bool", "Range"])
+                f"`{name}` is not a type",
+                module.where(ann),
+                nearest(name, [*types, "bool", "Range"]),
             )
     raise CompileError(
         f"`{ast.unparse(ann)}` is not a type",

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model.language.declarations import Declaration, Knob, Module, RoutineDecl
+from model.language.declarations import ConstDecl, Declaration, Knob, Module, RoutineDecl
 from model.language.flow import Edge
 from model.language.fold import loads
 from model.language.machine import Expr, Type, Variable
@@ -29,10 +29,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Local:
-    """A local variable: every call has its own, under a name of its own."""
+    """A local variable: every call has its own, under a name of its own.
+
+    `inferred`: its type is that of the first value, nobody declared it.
+    """
 
     name: str
     type: Type
+    inferred: bool = False
 
 
 Binding = Value | Local | Declaration
@@ -72,6 +76,8 @@ class World:
     properties: frozenset[str]
     marks: dict[str, frozenset[int]] = field(default_factory=dict)
     cookie_uses: dict[str, frozenset[int]] = field(default_factory=dict)
+    process_record: dict[str, str] = field(default_factory=dict)
+    open_constants: list[ConstDecl] = field(default_factory=list)
     types: dict[str, Type] = field(default_factory=dict)
     mutable: set[str] = field(default_factory=set)
     ordered: set[str] = field(default_factory=set)
@@ -82,8 +88,8 @@ class World:
         self.types[name] = kind
         return name
 
-    def local(self, hint: str, kind: Type) -> Local:
+    def local(self, hint: str, kind: Type, inferred: bool = False) -> Local:
         """A new local variable."""
         name = self.fresh(hint, kind)
         self.mutable.add(name)
-        return Local(name, kind)
+        return Local(name, kind, inferred)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Frame:
-    """One call on the way to a step: the routine that is running, where it is, and the text there."""
+    """One call on the way to a step: the routine that runs, where it is, and the text there."""
 
     routine: str
     file: str

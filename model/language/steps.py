@@ -2,8 +2,8 @@
 
 A step is its node and everything behind it up to the next step: local work costs nothing. Locals
 that are still needed at a step boundary live in cells of the process; two of one group (numbers,
-cookies, references into one pool) that are never needed at the same time share one. A local that is no longer needed is set to 0, so that dead values do
-not multiply states.
+cookies, references into one pool) that are never needed at the same time share one. A local that
+is no longer needed is set to 0, so that dead values do not multiply states.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ Position = tuple[Node, bool]
 """A step node, and whether a probe point lies just before it."""
 
 
+MOST_NODES = 2000
+"""What follows a branch is written out once for each side, up to this much in one step."""
+
+
 @dataclass
 class Program:
     """A process under construction: its flow graph and what becomes of it."""
@@ -52,6 +56,7 @@ class Program:
     slot_types: dict[str, Type] = field(default_factory=dict)
     pcs: dict[Position, int] = field(default_factory=dict)
     order: list[Position] = field(default_factory=list)
+    written: int = 0
 
     # --- liveness and slots -------------------------------------------------------------------
 
@@ -73,9 +78,10 @@ class Program:
         for name in live[self.flow.entry] - set(self.params.values()):
             where = next(n.where for n in nodes if name in uses[n][0])
             raise CompileError(
-                f"`{name.split('.')[0]}` may be used before it has a value", where,
+                f"`{name.split('.')[0]}` may be used before it has a value",
+                where,
                 "assign it on every path",
-            )  # fmt: skip
+            )
         self._assign_slots(nodes)
         self._number(nodes)
 
@@ -129,27 +135,39 @@ class Program:
             if node.kind == "step" or node is self.flow.entry:
                 start = node.next if node.kind == "step" else node
                 if start is not None:
-                    self._boundaries(start, False, found, [])
+                    self._boundaries(start, False, found, set(), [])
         self.order = sorted(found, key=lambda p: (p[0].number, p[1]))
         self.pcs = {position: i + 1 for i, position in enumerate(self.order)}
 
     def _boundaries(
-        self, node: Node, marked: bool, found: set[Position], path: list[Node]
+        self,
+        node: Node,
+        marked: bool,
+        found: set[Position],
+        seen: set[Position],
+        path: list[Node],
     ) -> None:
+        """Find the step nodes behind a node, each with whether a probe point lies before it."""
         if node in path:
             raise CompileError(
-                "this loop can run for ever without touching shared state", node.where,
-                "a loop body needs a shared access, or use for over a range",
-            )  # fmt: skip
+                "this loop can run for ever without touching shared state",
+                node.where,
+                "every way round a loop needs a shared access; or use for over a range",
+            )
+        if (node, marked) in seen:
+            return
+        seen.add((node, marked))
         if node.kind == "step":
             found.add((node, marked))
             return
         for following in node.successors():
-            self._boundaries(following, marked or node.kind == "mark", found, [*path, node])
+            self._boundaries(following, marked or node.kind == "mark", found, seen, [*path, node])
 
     # --- bodies -------------------------------------------------------------------------------
 
-    def tail(self, node: Node | None, marked: bool, before: frozenset[str], done: tuple[Op, ...]) -> tuple[Op, ...]:
+    def tail(
+        self, node: Node | None, marked: bool, before: frozenset[str], done: tuple[Op, ...]
+    ) -> tuple[Op, ...]:
         """Operations from `node` to the next step boundary.
 
         `before` are the locals whose cells hold something when the step begins, `done` the
@@ -157,6 +175,13 @@ class Program:
         """
         if node is None:
             raise AssertionError(f"{self.name}: a path without an end")
+        self.written += 1
+        if self.written > MOST_NODES:
+            raise CompileError(
+                "this step has too many paths",
+                node.where,
+                "every early exit of a step doubles what follows; split it, or decide on locals",
+            )
         if node.kind == "end":
             return (*done, *self._leave(before, frozenset(), done), self._goto(0))
         if node.kind == "step":
@@ -189,18 +214,29 @@ class Program:
         """One transition per position, in program order; ids are given later."""
         made = []
         for node, marked in self.order:
+            self.written = 0
             before = self.live[node]
             body = self.tail(node.next, False, before, tuple(node.ops))
             body = self._from_cells(body, before)
             guard = fold.rewrite(node.guard, self._cell)
             name = f"{self.name}@{self.pcs[node, marked]}"
             made.append(
-                Transition(-1, name, self.name, self.pcs[node, marked], node.params, guard, body, node.where)
+                Transition(
+                    -1,
+                    name,
+                    self.name,
+                    self.pcs[node, marked],
+                    node.params,
+                    guard,
+                    body,
+                    node.where,
+                )
             )
         return made
 
     def start(self, values: dict[str, Expr]) -> tuple[Op, ...]:
         """Operations by which an idle instance begins to run with these arguments."""
+        self.written = 0
         sets = tuple(Set(self.params[name], value) for name, value in values.items())
         return fold.without_unused(self.tail(self.flow.entry, False, frozenset(), sets))
 
@@ -212,7 +248,9 @@ class Program:
     def _from_cells(self, body: tuple[Op, ...], before: frozenset[str]) -> tuple[Op, ...]:
         """Read stored locals from their cells; one that the body changes is copied first."""
         assigned = {op.name for op in fold.flat(body) if isinstance(op, Set)}
-        used = {e.name for ex in fold.expressions(body) for e in fold.walk(ex) if isinstance(e, Temp)}
+        used = {
+            e.name for ex in fold.expressions(body) for e in fold.walk(ex) if isinstance(e, Temp)
+        }
         copies = sorted(before & assigned & used)
 
         def read(expr: Expr) -> Expr | None:
@@ -253,6 +291,13 @@ def _uses_and_sets(node: Node) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(used), frozenset(sets)
 
 
+def unset(ops: tuple[Op, ...]) -> list[str]:
+    """Temporaries that a body may read before it sets them."""
+    used: set[str] = set()
+    _scan(ops, used, set())
+    return sorted(used)
+
+
 def _scan(ops: tuple[Op, ...], used: set[str], sets: set[str]) -> None:
     for op in ops:
         if isinstance(op, If):
@@ -275,7 +320,6 @@ def _temps(expr: Expr) -> set[str]:
 def _cell_type(kind: Type) -> Type:
     """A cell also holds 0, for a local that is not needed."""
     return Type(kind.kind, min(kind.lo, 0), max(kind.hi, 0), kind.name)
-
 
 
 def _widened(a: Type, b: Type) -> Type:

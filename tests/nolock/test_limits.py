@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,24 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
+def alive_in_group(group: int) -> list[str]:
+    """Processes of a group that run, after a moment to end; a zombie has ended."""
+    for _ in range(20):
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                name, _, rest = path.read_text().rpartition(")")
+            except OSError:
+                continue
+            state, _, process_group = rest.split()[:3]
+            if int(process_group) == group and state != "Z":
+                found.append(name)
+        if not found:
+            return []
+        time.sleep(0.1)
+    return found
+
+
 def test_ctrl_c_ends_with_what_was_covered(tmp_path: Path) -> None:
     """Guards against minutes of search that are lost, and children that live on."""
     running = start(tmp_path, "verify", "mainline", "--engine", "python", *LARGE)
@@ -44,8 +63,7 @@ def test_ctrl_c_ends_with_what_was_covered(tmp_path: Path) -> None:
     assert "interrupted after" in stdout
     assert "interrupted, this is what was covered" in stdout
     assert "Traceback" not in stdout + stderr
-    with pytest.raises(ProcessLookupError):
-        os.killpg(running.pid, 0)
+    assert alive_in_group(running.pid) == []
 
 
 @pytest.mark.slow
@@ -54,7 +72,7 @@ def test_the_memory_limit_ends_with_what_was_covered(tmp_path: Path) -> None:
     running = start(tmp_path, "verify", "mainline", "--memory", "60M", "--jobs", "1", *LARGE)
     stdout, stderr = running.communicate(timeout=300)
     assert running.returncode == 3, stderr
-    assert "stopped at the memory limit after" in stdout
+    assert "stopped at the memory limit after" in " ".join(stdout.split())
     assert "the limit of 63 MB is reached at about" in stderr
 
 

@@ -52,7 +52,7 @@ def test_mistakes_are_named_with_a_remedy(
         ({"runs": 'run("a", env="smpp", why="x")'}, "unknown environment `smpp`"),
         ({"runs": 'run("a", env="smp", why="x", nmi=1)'}, "unknown knob `nmi`"),
         ({"runs": 'run("a", env="smp", why="x", nmis="1")'}, "is an int or a bool"),
-        ({"runs": 'run("a", env="smp")'}, "run(...) has no `why`"),
+        ({"runs": 'run("a", why="x")'}, "run(...) has no `env`"),
         ({"runs": 'run("a b", env="smp", why="x")'}, "cannot name a run"),
         ({"runs": 'run("a", "smp", why="x")'}, "takes 1 argument(s) without a name"),
         ({"runs": RUNS + RUNS}, "a second run `tasks`"),

@@ -32,13 +32,14 @@ def test_a_design_whose_verdicts_are_all_as_expected_is_green(
     assert result.exit_code == 0, result.output
     assert "✘ nmi self_deadlock, 5 steps" in result.stdout
     assert "expected: taken in NMI too" in result.stdout
-    assert f"nolock trace {tmp_path}/toy.py/nmi/self_deadlock" in result.stdout.replace("\n", "")
+    assert f"    nolock trace {tmp_path}/toy.py/nmi/self_deadlock\n" in result.stdout
     assert "toy, nmi: self_deadlock is violated" in result.stdout
     assert "smp; cpus 1, objects 2" in result.stdout
     assert "14 verdicts as expected, 0 not, 0 incomplete" in result.stdout
     assert "\x1b" not in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= 100
-    assert all(line == line.rstrip() for line in result.stdout.splitlines())
+    lines = [line for line in result.stdout.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, lines)) <= 100
+    assert all(line == line.rstrip() for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_each_verdict_needs_exactly_one_expectation(
     """Guards against a known bug that is no longer found, or a verdict nobody thought of."""
     result = verify(command, write_toy(tmp_path, expect=expect))
     assert result.exit_code == 1, result.output
-    assert says in result.stdout
+    assert says in " ".join(result.stdout.split())
 
 
 def test_unreached_statements_are_red_unless_explained(command: Command, tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_other_bounds_are_shown_but_not_judged(command: Command, tmp_path: Path)
     assert result.exit_code == 0, result.output
     assert "✘ tasks self_deadlock" in result.stdout
     assert "expected: -" in result.stdout
-    assert "7 verdicts, not judged" in result.stdout
+    assert "7 verdicts not judged" in result.stdout
     assert "with: --objects 2 --nmis 1" in result.stdout
     assert "bits per state; every million states needs about" in result.stderr
 
@@ -116,7 +117,7 @@ def test_a_property_or_run_can_be_chosen(command: Command, tmp_path: Path) -> No
     design = write_toy(tmp_path)
     result = verify(command, design, "--property", "self_deadlock", "--run", "nmi")
     assert result.exit_code == 0, result.output
-    assert "1 verdicts as expected" in result.stdout
+    assert "1 verdict as expected" in result.stdout
     assert "never reached" not in result.stdout
 
 

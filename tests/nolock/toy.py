@@ -7,7 +7,7 @@ from pathlib import Path
 _HEAD = '''\
 """A toy: frees at once under a lock."""
 
-from model.kernel.contexts import client
+from model.kernel.contexts import client, nmi
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
@@ -64,7 +64,7 @@ def no_later(work: RcuWork) -> None:
     return
 
 
-@routine(models="toy", entry=("task", "nmi"))
+@routine(models="toy", entry=(client, nmi))
 def free_now(head: Object) -> None:
     """Free under the lock."""
     flags = local_irq_save()

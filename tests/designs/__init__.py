@@ -1,0 +1,1 @@
+"""The designs and mutants as they ship."""

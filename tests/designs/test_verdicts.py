@@ -1,0 +1,42 @@
+"""The small runs of each design give the verdicts that the design expects.
+
+Guards against a change in the language, the kernel's parts or the engine that moves a verdict.
+The large runs are `make verify`'s.
+"""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from nolock.cli import nolock
+
+RUNS = [
+    ("mainline", "rearm"),
+    ("mainline", "delays"),
+    ("mainline", "pages"),
+    ("mainline", "migration"),
+    ("rcu_ptr", "vmalloc"),
+    ("rcu_ptr", "kfence"),
+    ("rcu_ptr", "tags"),
+    ("nmi_detect", "two-nmis"),
+    ("nmi_detect", "up"),
+    ("nmi_detect", "rt"),
+    ("nmi_detect", "irqs"),
+    ("allow_spin", "up"),
+    ("allow_spin", "up-lists"),
+    ("allow_spin", "up-repaired"),
+    ("allow_spin", "k7-record"),
+    ("allow_spin", "k7-skip"),
+    ("allow_spin", "k1-k4-k5"),
+    ("allow_spin", "rt"),
+    ("allow_spin", "debugobjects"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("design", "run"), RUNS, ids=[f"{d}-{r}" for d, r in RUNS])
+def test_verdicts_are_as_expected(design: str, run: str) -> None:
+    """Exit code 0: every verdict matches exactly one expectation."""
+    result = CliRunner().invoke(nolock, ["verify", design, "--run", run])
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,1 @@
+"""The modelling language: mistakes, semantics, and agreement with the engines."""
