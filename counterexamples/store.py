@@ -168,7 +168,13 @@ def _change(field: Field) -> Change:
 
 def _provenance(field: Field) -> Provenance:
     chain = tuple(
-        Frame(f["routine"].text(), f["file"].text(), f["line"].integer(), f["models"].text())
+        Frame(
+            f["routine"].text(),
+            f["file"].text(),
+            f["line"].integer(),
+            f["models"].text(),
+            f["text"].text(),
+        )
         for f in field["chain"].items()
     )
     return Provenance(

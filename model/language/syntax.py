@@ -47,14 +47,21 @@ process: Callable[..., Any] = _decorator
 action: Callable[..., Any] = _decorator
 """`@action(environment=bool)`: one atomic transition; its parameters take every value."""
 
-on: Callable[..., Any] = _decorator
-"""`@on("event")`: a monitor of a property; runs inside the step that raises the event."""
 
-invariant: Callable[..., Any] = _decorator
-"""`@invariant("message")`: a predicate over the state that always holds."""
+def on(*_args: Any) -> Callable[[T], T]:
+    """`@on("event")`: a monitor of a property; runs inside the step that raises the event."""
+    return _plain
 
-goal: Callable[..., Any] = _decorator
-"""`@goal("message")`: holds in every state of rest and stays reachable from every state."""
+
+def invariant(*_args: Any) -> Callable[[T], T]:
+    """`@invariant("message")`: a predicate over the state that always holds."""
+    return _plain
+
+
+def goal(*_args: Any) -> Callable[[T], T]:
+    """`@goal("message")`: holds in every state of rest and stays reachable from every state."""
+    return _plain
+
 
 holder_test: Callable[[T], T] = _plain
 """Marks the pure function that says whether the running context holds a lock of a type."""
