@@ -12,15 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.language.declarations import (
-    ROOT,
-    ConstDecl,
-    Loader,
-    Module,
-    RecordDecl,
-    RoutineDecl,
-    nearest,
-)
+from model.language.declarations import ROOT, ConstDecl, Module, RecordDecl, RoutineDecl, nearest
+from model.language.loader import Loader
 from model.language.source import CompileError, Provenance
 from model.literals import literal_call
 from model.manifest import Run, has_runs, read_run

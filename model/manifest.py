@@ -20,7 +20,8 @@ from pathlib import Path
 
 from model.environments import ENVIRONMENTS
 from model.kernel.kinds import KIND_NAMES
-from model.language.declarations import ROOT, ConstDecl, Knob, Loader, Module, nearest
+from model.language.declarations import ROOT, ConstDecl, Knob, Module, nearest
+from model.language.loader import Loader
 from model.language.source import CompileError, Provenance
 from model.literals import Argument, LiteralCall, literal, literal_call, literal_calls
 

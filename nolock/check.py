@@ -77,17 +77,15 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
     if not plans and not mutants:
         raise InputError("no run is left to do", "nolock list runs shows them all")
     recoveries = _recoveries() if whole_product else []
-    jobs = [
-        replace(job, search=asked.search, explained=asked.traces) for p in plans for job in p.jobs
-    ]
-    jobs += [
-        replace(job, search=asked.search, explained=asked.traces and not whole_product)
-        for _, job in mutants
-    ]
-    tasks = [Task(job.key, run_job, job, job.weight) for job in jobs]
+    found = [(job, asked.traces) for plan in plans for job in plan.jobs]
+    found += [(job, asked.traces and not whole_product) for _, job in mutants]
+    at_once = min(asked.at_once, len(found))
+    search = replace(asked.search, memory=asked.search.memory // at_once)
+    jobs = [replace(job, search=search, explained=explained) for job, explained in found]
+    tasks = [Task(job.key, run_job, job, job.weight, search.seconds) for job in jobs]
     tasks += [Task(_proof_key(name), run_proof, name, _PROOF_WEIGHT) for name in recoveries]
     announce = any(plan.one_off for plan in plans)
-    with ProgressLines(len(tasks), asked.search.memory, announce) as lines:
+    with ProgressLines(len(tasks), search.memory, announce) as lines:
         results = run_tasks(tasks, asked.at_once, lines.hooks, stop_at=refuse_mistakes)
     rows = tuple(MutantRow(mutant, results[job.key]) for mutant, job in mutants)
     proofs = [results[_proof_key(name)] for name in recoveries]

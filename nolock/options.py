@@ -118,13 +118,13 @@ class Given:
             properties=self.values["properties"],
             every_run=self.values["every_run"],
             one_off=OneOff(self._knobs()),
-            search=self.search(jobs),
+            search=self.search(),
             at_once=jobs,
             traces=traces,
         )
 
-    def search(self, jobs: int) -> Search:
-        """How to search, with this many searches at once."""
+    def search(self) -> Search:
+        """How to search; the memory is that of all searches together."""
         keep_c: Path | None = self.values["keep_c"]
         if keep_c is not None:
             try:
@@ -135,7 +135,7 @@ class Given:
         total = memory_size(memory) if memory else available_memory() * 3 // 4
         return Search(
             engine=cast("Literal['auto', 'c', 'python']", self.values["engine"]),
-            memory=total // jobs,
+            memory=total,
             seconds=self.values["time_limit"],
             merge_local=not self.values["no_merge_local"],
             merge_locks=not self.values["no_merge_locks"],

@@ -2,14 +2,17 @@
 
 A process each: its memory is given back when it ends, and if the system kills it, only its own
 verdicts are lost. Ctrl-C reaches this process alone; the children are told to stop through their
-pipes, and hand back what they have covered.
+pipes, and hand back what they have covered. A child that has not begun to search hears nothing
+while it builds its machine or the C compiler runs; it is ended from here, with what it has started.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +23,7 @@ from types import FrameType
 from typing import Any
 
 from engines.explicit.compiler import CompilerError
+from engines.explicit.explore import Progress
 from engines.result import EngineDisagreement
 from model.language.source import CompileError
 from model.language.word_error import WordError
@@ -27,16 +31,22 @@ from nolock.errors import InputError
 from nolock.explored import Failure
 
 _POLL_SECONDS = 0.2
+_PATIENCE_SECONDS = 2.0
+"""How long a child that has not begun to search may take to hear that it must stop."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """`work(argument, report)` in a process; `report` sends what it is given to the parent."""
+    """`work(argument, report)` in a process; `report` sends what it is given to the parent.
+
+    `seconds` is the time limit of the work, which itself keeps to it once its search has begun.
+    """
 
     key: str
     work: Callable[[Any, Callable[[Any], None]], Any]
     argument: Any
     weight: float = 1.0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,15 @@ class _Running:
     task: Task
     process: BaseProcess
     pipe: Connection
+    began: float = field(default_factory=time.monotonic)
+    searching: bool = False
+
+    def kill(self) -> None:
+        """End it and the compiler that it may have started."""
+        try:
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # no group of its own yet, or gone
+            self.process.kill()
 
 
 @dataclass
@@ -60,7 +79,7 @@ class _Interrupt:
     """Set by the first Ctrl-C; the second one ends everything at once."""
 
     seen: bool = False
-    told: set[str] = field(default_factory=set)
+    told: dict[str, float] = field(default_factory=dict)
 
 
 def run_tasks(
@@ -93,9 +112,15 @@ def run_tasks(
                     if _hear(one, results, hooks):
                         del running[one.task.key]
                         stop_at(results[one.task.key])
+                for one in list(running.values()):
+                    if overdue := _overdue(one, interrupt):
+                        one.kill()
+                        results[one.task.key] = overdue
+                        hooks.ended(one.task.key, overdue)
+                        del running[one.task.key]
         finally:
             for one in running.values():
-                one.process.kill()
+                one.kill()
     return {task.key: results[task.key] for task in tasks}
 
 
@@ -132,6 +157,7 @@ def _hear(one: _Running, results: dict[str, Any], hooks: Hooks) -> bool:
         one.process.join()
         kind, content = "ended", _died(one.process.exitcode)
     if kind == "said":
+        one.searching = one.searching or isinstance(content, Progress)
         hooks.said(one.task.key, content)
         return False
     one.process.join()
@@ -150,11 +176,23 @@ def _died(code: int | None) -> Failure:
 def _tell(running: dict[str, _Running], interrupt: _Interrupt) -> None:
     for key, one in running.items():
         if key not in interrupt.told:
-            interrupt.told.add(key)
+            interrupt.told[key] = time.monotonic()
             try:
                 one.pipe.send("stop")
             except OSError:
                 continue  # it has just ended; its result or its end is in the pipe
+
+
+def _overdue(one: _Running, interrupt: _Interrupt) -> Failure | None:
+    """The result of a task that must stop and cannot hear it."""
+    if one.searching:
+        return None
+    now = time.monotonic()
+    if now - interrupt.told.get(one.task.key, now) > _PATIENCE_SECONDS:
+        return Failure("interrupted", "interrupted before its search began")
+    if one.task.seconds is not None and now - one.began > one.task.seconds + _PATIENCE_SECONDS:
+        return Failure("time", "the time limit was reached before the search began")
+    return None
 
 
 @contextmanager
@@ -182,6 +220,7 @@ def _interrupts_noted() -> Iterator[_Interrupt]:
 
 def _child(task: Task, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setpgid(0, 0)  # with the compiler it may start, so that both can be ended together
 
     def report(message: Any) -> None:
         pipe.send(("said", message))

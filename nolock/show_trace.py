@@ -53,7 +53,12 @@ def trace_of_id(name: str, asked: Asked) -> Shown:
         except ReplayError:
             pass  # the cache is a hint only
     with ProgressLines(1, asked.search.memory, announce=bool(asked.one_off)) as lines:
-        result = run_tasks([Task(job.key, run_job, job)], 1, lines.hooks, refuse_mistakes)[job.key]
+        result = run_tasks(
+            [Task(job.key, run_job, job, seconds=job.search.seconds)],
+            1,
+            lines.hooks,
+            refuse_mistakes,
+        )[job.key]
     if isinstance(result, Failure):
         return Shown(missing=f"{job.key}: {result.text}", incomplete=True)
     return _shown(job, prop, result)

@@ -13,9 +13,11 @@ from engines.result import Exploration, Violation
 from engines.symbolic.address_verdict import AddressVerdict
 from model.edits import read_mutant
 from model.kernel.kinds import kind_named
-from model.language.declarations import Edit
+from model.language.declarations import shown_path
 from model.language.layout import layout
+from model.language.loader import Edit
 from model.language.machine import Machine
+from model.language.source import CompileError
 from nolock.explored import Explored, Failure, Found, Result, Step
 from nolock.jobs import Job
 from nolock.trace_cache import keep
@@ -63,7 +65,21 @@ def run_job(job: Job, report: Report) -> Result:
         symmetry=job.search.symmetry,
         keep_c=keep_c,
     )
-    return _plain(job, machine, explore(machine, options, report))
+    result = explore(machine, options, report)
+    if result.reason == "complete" and not _design_ran(job, machine, result):
+        raise CompileError(
+            f"{job.key}: within these bounds no context ever calls the design",
+            hint="allow a task, an interrupt, an NMI or a probe, and an object",
+        )
+    return _plain(job, machine, result)
+
+
+def _design_ran(job: Job, machine: Machine, result: Exploration) -> bool:
+    """Whether a step was taken on behalf of the design: else every verdict would be empty."""
+    return any(
+        result.fired[tr.id] and any(frame.file == shown_path(job.path) for frame in tr.where.chain)
+        for tr in machine.transitions
+    )
 
 
 def settings_of(job: Job) -> dict[str, int] | Failure:

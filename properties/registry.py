@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from model.language.compile import compile_machine
-from model.language.declarations import Edit
+from model.language.loader import Edit
 from model.language.machine import Invariant, Machine
 from properties import list_integrity
 

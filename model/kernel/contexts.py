@@ -118,17 +118,21 @@ def worker_runs(who: Kworker) -> bool:
     return task_runs(who.task)
 
 
-@process(per=Kworker, may_run=worker_runs)
+@process(
+    per=Kworker,
+    may_run=worker_runs,
+    when=instances(DelayedWork) > 0 or instances(RcuWork) > 0,
+)
 def kworker(who: Kworker, cpu: Cpu, dwork: DelayedWork, rwork: RcuWork) -> None:
     """A worker processes one item."""
-    if dwork != NULL:
+    if instances(DelayedWork) > 0 and dwork != NULL:
         process_delayed_work(dwork)
-    else:
+    elif instances(RcuWork) > 0:
         process_rcu_work(rwork)
     task_exits(who.task)
 
 
-@action()
+@action(when=instances(DelayedWork) > 0)
 def worker_takes_delayed_work(who: Kworker, cpu: Cpu, dwork: DelayedWork) -> None:
     """An idle worker wakes on an idle CPU for a queued item."""
     require(dwork.queued and not dwork.running)
@@ -138,7 +142,7 @@ def worker_takes_delayed_work(who: Kworker, cpu: Cpu, dwork: DelayedWork) -> Non
     start(kworker, who, cpu, dwork, NULL)
 
 
-@action()
+@action(when=instances(RcuWork) > 0)
 def worker_takes_rcu_work(who: Kworker, cpu: Cpu, rwork: RcuWork) -> None:
     """An idle worker wakes on an idle CPU for a queued item."""
     require(rwork.queued and not rwork.running)
@@ -183,16 +187,20 @@ def irq_can_arrive(cpu: Cpu) -> bool:
     return not cpu.irqs_off and not active(hardirq, cpu) and not active(nmi, cpu)
 
 
-@process(per=Cpu, may_run=hardirq_runs)
+@process(
+    per=Cpu,
+    may_run=hardirq_runs,
+    when=instances(IrqWork) + instances(DelayedWork) + instances(RcuWork) + cfg.hardirqs > 0,
+)
 def hardirq(cpu: Cpu, cause: Cause, obj: Object, dwork: DelayedWork, rwork: RcuWork) -> None:
     """A hardirq handler; it runs with irqs off."""
     if instances(IrqWork) > 0 and cause == Cause.IRQ_WORK:
         irq_work_run(cpu)
     elif instances(IrqWork) > 0 and cause == Cause.TICK:
         irq_work_tick(cpu)
-    elif cause == Cause.TIMER:
+    elif instances(DelayedWork) > 0 and cause == Cause.TIMER:
         delayed_work_timer_fn(dwork)
-    elif cause == Cause.RCU_CALLBACK:
+    elif instances(RcuWork) > 0 and cause == Cause.RCU_CALLBACK:
         rcu_work_rcufn(rwork)
     elif cfg.hardirqs > 0:
         call_entry("hardirq", obj)
@@ -222,7 +230,7 @@ def tick(cpu: Cpu) -> None:
     start(hardirq, cpu, Cause.TICK, NULL, NULL, NULL)
 
 
-@action()
+@action(when=instances(DelayedWork) > 0)
 def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
     """The timer of a delayed work expires."""
     require(irq_can_arrive(cpu) and dwork.armed)
@@ -230,7 +238,7 @@ def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
     start(hardirq, cpu, Cause.TIMER, NULL, dwork, NULL)
 
 
-@action()
+@action(when=instances(RcuWork) > 0)
 def rcu_callback_is_invoked(cpu: Cpu, rwork: RcuWork) -> None:
     """The grace period that an rcu_work waited for has ended."""
     require(irq_can_arrive(cpu) and rwork.waiting and elapsed(rwork.snapshot))
@@ -369,14 +377,14 @@ def probe_hits_nmi(cpu: Cpu, obj: Object, reader: bool) -> None:
 # --- grace periods ------------------------------------------------------------------------------
 
 
-@action()
+@action(when=instances(RcuWork) > 0)
 def grace_period_begins_for_callback() -> None:
     """A callback waits: the grace period that it needs begins."""
     require(not Rcu.gp_running and callback_waits())
     begin_grace_period()
 
 
-@action()
+@action(when=instances(RcuWork) > 0 or cfg.other_gps > 0)
 def grace_period_ends(another_begins: bool) -> None:
     """A grace period ends; somebody else's next one may begin at once."""
     require(Rcu.gp_running and may_end())

@@ -10,7 +10,7 @@ from model.language.fields import Place
 from model.language.flow import Flow, Node
 from model.language.machine import Const, Expr, Load, Set, Store, Temp, Type
 from model.language.scope import Local, Value, World
-from model.language.values import compatible, disjoint, fits, inside, nullable
+from model.language.values import compatible, disjoint, fits, inside
 
 
 class Assignment(Expressions):
@@ -151,7 +151,7 @@ class Assignment(Expressions):
             if self._assigned_once(name) and self._fixed(got.expr):
                 self.call.env[name] = got  # a name for a value: nothing to copy
                 return
-            bound = self.world.local(name, nullable(got.type), inferred=True)
+            bound = self.world.local(name, self.local_type(got.type), inferred=True)
             self.call.env[name] = bound
         self.local([Set(bound.name, got.expr)], stmt)
 

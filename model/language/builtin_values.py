@@ -10,7 +10,7 @@ from model.language.fields import Fields
 from model.language.fold import FALSE, TRUE, binary
 from model.language.machine import BOOL, Const, Expr, InSet, Load, Param, Temp, Type
 from model.language.scope import Local, Value
-from model.language.values import constant, owner_of
+from model.language.values import constant, fits, inside, owner_of
 
 
 class Builtins(Fields):
@@ -131,11 +131,9 @@ class Builtins(Fields):
         homes = self.world.pools[value.type.name].embeddings
         for home in homes:
             if (home.owner, home.field) == (record, name):
-                if len(homes) > 1:
-                    low = binary("<", Const(home.base), value.expr)
-                    high = binary("<=", value.expr, Const(home.base + home.size))
+                if not fits(home.type, value.type):
                     text = f"this is no {record}.{name}"
-                    self.need(binary("and", low, high), "model_error", text, node)
+                    self.need(inside(home.type, value.expr), "model_error", text, node)
                 pool = self.world.pools[record]
                 return Value(owner_of(value.expr, home), pool.ref(nullable=False))
         self.fail(f"`{record}.{name}` does not embed {value.type}", member)

@@ -13,7 +13,7 @@ from model.language.fold import TRUE, binary
 from model.language.machine import Const, Expr, Op, Param, Parameter, Set, Temp, Type
 from model.language.scope import Binding, Call, Value
 from model.language.source import Frame
-from model.language.values import NOTHING, nullable
+from model.language.values import NOTHING, disjoint
 
 StartOps = Callable[[str, Expr, dict[str, Expr]], tuple[Op, ...]]
 
@@ -87,7 +87,7 @@ class Calls(Choices):
         for param in decl.node.args.args:
             if param.arg == name and param.annotation is not None:
                 return self.annotated(param.annotation, decl.module)
-        return nullable(bound.type)
+        return self.local_type(bound.type)
 
     def _open_atomic(self, decl: RoutineDecl, guards: list[ast.expr], node: ast.AST) -> None:
         """Begin the step that an atomic call is; leading wait_until conditions are its guard."""
@@ -129,7 +129,8 @@ class Calls(Choices):
             self.fail(f"`{pool.decl.name}` has no static field `{name}`", node)
         self.flush(node)
         ends: list[Edge] = []
-        for i, home in enumerate(pool.embeddings):
+        homes = [home for home in pool.embeddings if not disjoint(home.type, owner.type)]
+        for i, home in enumerate(homes):
             source = home.static.get(name)
             if source is None:
                 hint = "embed(func=routine)"
@@ -142,12 +143,11 @@ class Calls(Choices):
             ):
                 at = home.module.where(source)
                 self.fail(f"`{ast.unparse(source)}` at {at} is not a routine", node)
-            exact = Type("ref", home.base + 1, home.base + home.size, owner.type.name)
 
-            def call(decl: RoutineDecl = decl, exact: Type = exact) -> None:
+            def call(decl: RoutineDecl = decl, exact: Type = home.type) -> None:
                 self.inline(decl, self._bind_owner(decl, Value(owner.expr, exact), node), node)
 
-            last = i == len(pool.embeddings) - 1
+            last = i == len(homes) - 1
             cond = None if last else binary("<=", owner.expr, Const(home.base + home.size))
             ends += self._case(cond, call, node)
         self.flow.open += ends

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from model.language.contexts import compile_action, compile_process
-from model.language.declarations import Edit, EnumDecl, Loader, RoutineDecl
+from model.language.declarations import EnumDecl, RoutineDecl
 from model.language.finish import finish
+from model.language.loader import Edit, Loader
 from model.language.machine import Home, Machine
 from model.language.pools import Pool
 from model.language.predicates import linked_lists, predicates, symmetric

@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 from model.language.declarations import Module, RecordDecl, RoutineDecl, nearest
 from model.language.flow import Flow, Node
 from model.language.fold import TRUE, loads
-from model.language.machine import Check, Expr, Op, Set, Temp
+from model.language.machine import Check, Expr, Op, Set, Temp, Type
 from model.language.pools import Pool
 from model.language.scope import Binding, Call, Value, World
 from model.language.source import CompileError, Frame, Provenance
@@ -59,10 +59,7 @@ class Context(ABC):
     def where(self, node: ast.AST) -> Provenance:
         """Position of a node, with the call chain that leads to it."""
         at = self.call.module.where(node)
-        chain = tuple(
-            replace(c.frame, line=c.line.lineno, text=summary(c.line)) if c.line else c.frame
-            for c in self.calls
-        )
+        chain = tuple(_frame(call) for call in self.calls)
         stmt = self.call.line
         text = at.text if stmt is None else summary(stmt)
         return Provenance(at.file, at.line, at.column, text, chain)
@@ -117,6 +114,10 @@ class Context(ABC):
             yield
         finally:
             self.pure_depth -= 1
+
+    def local_type(self, kind: Type) -> Type:
+        """The type of a local that first gets a `kind`: a reference may become any other."""
+        return self.world.pools[kind.name].ref() if kind.kind == "ref" and kind.name else kind
 
     # --- emitting -----------------------------------------------------------------------------
 
@@ -193,3 +194,12 @@ class Context(ABC):
                 "the hardware does not; split it into reads, or make it @atomic and say why",
             )
         return self.hoist(value, node) if reads else value
+
+
+def _frame(call: Call) -> Frame:
+    """Where a call has got to; a statement that an edit put there is in the edit's file."""
+    line = call.line
+    if line is None:
+        return call.frame
+    file = getattr(line, "source_file", call.frame.file)
+    return replace(call.frame, file=file, line=line.lineno, text=summary(line))

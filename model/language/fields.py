@@ -11,7 +11,7 @@ from model.language.machine import BOOL, Const, Expr, Load, Type, Variable
 from model.language.pools import FieldInfo
 from model.language.pure_calls import PureCalls
 from model.language.scope import Value
-from model.language.values import constant, join, owner_of
+from model.language.values import constant, disjoint, join, owner_of
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,25 @@ class Fields(PureCalls):
     def embedded(self, owner: str, info: FieldInfo, value: Value, at: list[Expr]) -> Value:
         """The instance that `owner.field` (with an index, if it is an array) embeds."""
         assert info.embeds is not None
-        pool = self.world.pools[info.embeds]
-        home = next(e for e in pool.embeddings if (e.owner, e.field) == (owner, info.name))
+        home = next(
+            e
+            for e in self.world.pools[info.embeds].embeddings
+            if (e.owner, e.field) == (owner, info.name)
+        )
         if home.length == 1 and len(at) == 1:
             number = binary("+", value.expr, Const(home.base)) if home.base else value.expr
-            return Value(number, pool.ref(nullable=False))
+            return Value(number, home.type)
         first = binary("*", at[0], Const(home.length)) if home.length > 1 else at[0]
         if len(at) > 1:
             first = binary("+", first, at[1])
-        return Value(binary("+", first, Const(home.base + 1)), pool.ref(nullable=False))
+        return Value(binary("+", first, Const(home.base + 1)), home.type)
 
     def static(self, owner: Value, name: str, node: ast.AST) -> Value:
         """A static field: it follows from where the record is embedded."""
         result: Value | None = None
         for home in reversed(self.world.pools[owner.type.name].embeddings):
+            if disjoint(home.type, owner.type):
+                continue
             if name not in home.static:
                 self.fail(f"{home.owner}.{home.field} gives no `{name}`", node, "embed(name=...)")
             source = home.static[name]

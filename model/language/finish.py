@@ -6,15 +6,23 @@ from dataclasses import replace
 
 from model.language import fold
 from model.language.fold import TRUE
-from model.language.machine import Age, Check, If, Machine, Op, Store
+from model.language.machine import Age, Check, Const, Expr, If, Load, Machine, Op, Store, Transition
 
 
 def finish(machine: Machine) -> Machine:
-    """Drop what nothing reads, list the cookies that age, and number transitions and checks."""
-    transitions = machine.transitions
+    """Drop what cannot run and what nothing reads; number transitions and checks, list cookies."""
+    processes = tuple(proc for proc in machine.processes if proc.instances)
+    present = {proc.name for proc in processes} | {None}
+    transitions = tuple(
+        tr for tr in machine.transitions if tr.process in present and _has_values(tr)
+    )
+    transitions = _without_empty(machine, transitions)
+    machine = replace(machine, processes=processes)
     needed: set[str] = set()
     if "list_integrity" in machine.properties:  # it looks at lists after the machine is made
         for one in machine.lists:
+            if not machine.variable[one.link].size:
+                continue
             needed |= {name for name in (one.head, one.link, one.count) if name}
             needed |= {load.var for load in fold.loads(one.free or TRUE)}
     while True:
@@ -35,9 +43,31 @@ def finish(machine: Machine) -> Machine:
         for i, tr in enumerate(transitions)
     )
     names = {v.name for v in variables}
-    lists = tuple(one for one in machine.lists if one.head in names)
+    lists = tuple(one for one in machine.lists if {one.head, one.link} <= names)
     return replace(
         machine, transitions=numbered, variables=variables, checks=tuple(checks), lists=lists
+    )
+
+
+def _has_values(tr: Transition) -> bool:
+    """Whether each parameter has a value: none has that ranges over a record without instances."""
+    return all(param.lo <= param.hi for param in tr.params)
+
+
+def _without_empty(machine: Machine, transitions: tuple[Transition, ...]) -> tuple[Transition, ...]:
+    """Nothing refers to a cell of a record without instances.
+
+    Only NULL can stand where an instance is expected, and a check for that comes first; what the
+    access would give does not matter.
+    """
+    empty = {var.name for var in machine.variables if not var.size}
+
+    def nothing(expr: Expr) -> Expr | None:
+        return Const(0) if isinstance(expr, Load) and expr.var in empty else None
+
+    return tuple(
+        replace(tr, guard=fold.rewrite(tr.guard, nothing), body=fold.rewrite_ops(tr.body, nothing))
+        for tr in transitions
     )
 
 

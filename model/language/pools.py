@@ -29,8 +29,9 @@ MOST_INSTANCES = 1000
 
 @dataclass(frozen=True)
 class Embedding:
-    """`owner.field` embeds `length` instances in each owner, the first being number `base` + 1."""
+    """`owner.field` embeds `length` records in each owner, the first being number `base` + 1."""
 
+    record: str
     owner: str
     field: str
     base: int
@@ -43,6 +44,11 @@ class Embedding:
     def size(self) -> int:
         """How many instances this embedding makes."""
         return self.owners * self.length
+
+    @property
+    def type(self) -> Type:
+        """The type of a reference to one of them."""
+        return Type("ref", self.base + 1, self.base + self.size, self.record)
 
 
 @dataclass
@@ -177,8 +183,8 @@ def _size(pool: Pool, pools: dict[str, Pool], const: ConstEval, inside: tuple[st
                 owners = _size(owner, pools, const, inside)
                 static = _static_values(owner.decl.module, info)
                 made = Embedding(
-                    owner.decl.name, info.name, pool.size, owners, info.array or 1, static,
-                    owner.decl.module,
+                    decl.name, owner.decl.name, info.name, pool.size, owners, info.array or 1,
+                    static, owner.decl.module,
                 )  # fmt: skip
                 pool.embeddings.append(made)
                 pool.size += made.size

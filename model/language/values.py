@@ -50,11 +50,6 @@ def join(a: Type, b: Type) -> Type:
     return Type(a.kind, min(a.lo, b.lo), max(a.hi, b.hi), a.name or b.name)
 
 
-def nullable(kind: Type) -> Type:
-    """The type of a local that is first assigned `kind`: a reference may later become NULL."""
-    return Type(kind.kind, 0, kind.hi, kind.name) if kind.kind == "ref" else kind
-
-
 def owner_of(ref: Expr, home: Embedding) -> Expr:
     """The owner's reference, from that of the instance it embeds."""
     if home.length == 1:

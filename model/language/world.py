@@ -6,16 +6,9 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from model.language.declarations import (
-    ROOT,
-    EnumDecl,
-    Loader,
-    Module,
-    RecordDecl,
-    RoutineDecl,
-    nearest,
-)
+from model.language.declarations import ROOT, EnumDecl, Module, RecordDecl, RoutineDecl, nearest
 from model.language.expressions import Expressions
+from model.language.loader import Loader
 from model.language.pools import build_pools, variables_of
 from model.language.scope import Call, World
 from model.language.source import CompileError, Frame

@@ -31,8 +31,8 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def alive_in_group(group: int) -> list[str]:
-    """Processes of a group that run, after a moment to end; a zombie has ended."""
+def alive_in_session(session: int) -> list[str]:
+    """Processes of a session that run, after a moment to end; a zombie has ended."""
     for _ in range(20):
         found = []
         for path in Path("/proc").glob("[0-9]*/stat"):
@@ -40,8 +40,8 @@ def alive_in_group(group: int) -> list[str]:
                 name, _, rest = path.read_text().rpartition(")")
             except OSError:
                 continue
-            state, _, process_group = rest.split()[:3]
-            if int(process_group) == group and state != "Z":
+            state, _, _, its_session = rest.split()[:4]
+            if int(its_session) == session and state != "Z":
                 found.append(name)
         if not found:
             return []
@@ -63,7 +63,7 @@ def test_ctrl_c_ends_with_what_was_covered(tmp_path: Path) -> None:
     assert "interrupted after" in stdout
     assert "interrupted, this is what was covered" in stdout
     assert "Traceback" not in stdout + stderr
-    assert alive_in_group(running.pid) == []
+    assert alive_in_session(running.pid) == []
 
 
 @pytest.mark.slow
@@ -74,6 +74,30 @@ def test_the_memory_limit_ends_with_what_was_covered(tmp_path: Path) -> None:
     assert running.returncode == 3, stderr
     assert "stopped at the memory limit after" in " ".join(stdout.split())
     assert "the limit of 63 MB is reached at about" in stderr
+
+
+HUGE = ("--run", "tasks", "--cpus", "16", "--objects", "16", "--tasks", "16")
+
+
+def test_the_time_limit_holds_before_the_search_begins(tmp_path: Path) -> None:
+    """Guards against bounds so large that building or compiling the machine never ends."""
+    running = start(tmp_path, "verify", "mainline", "--time-limit", "1", *HUGE)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 3, stderr
+    assert "the time limit was reached before the search began" in stdout
+    assert alive_in_session(running.pid) == []
+
+
+def test_ctrl_c_ends_a_compilation(tmp_path: Path) -> None:
+    """Guards against a C compiler that goes on for minutes after Ctrl-C."""
+    running = start(tmp_path, "verify", "mainline", *HUGE)
+    assert running.stderr is not None
+    assert "bits per state" in running.stderr.readline()
+    os.killpg(running.pid, signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 3, stderr
+    assert "interrupted before its search began" in stdout
+    assert alive_in_session(running.pid) == []
 
 
 def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:

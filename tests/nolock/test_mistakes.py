@@ -24,6 +24,8 @@ from tests.nolock.toy import RUNS, write_toy
         (["verify", "TOY", "TOY"], "two designs are called `toy`", ""),
         (["verify", "TOY", "--objects", "-1"], "not in the range", ""),
         (["verify", "TOY", "--engine", "go"], "is not one of", ""),
+        (["verify", "TOY", "--tasks", "0"], "no context ever calls the design", "allow a task"),
+        (["verify", "TOY", "--objects", "0"], "no context ever calls the design", "an object"),
         (["trace", "nmi_detect/any-context"], "neither a file nor the ID of a trace", "DESIGN/RUN"),
         (["trace", "TOY/tasks/self_dedlock"], "unknown property `self_dedlock`", "`self_deadlock`"),
         (["trace", "TOY/tsks/self_deadlock"], "unknown run of toy `tsks`", "`tasks`"),

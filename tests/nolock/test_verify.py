@@ -69,10 +69,9 @@ def test_each_verdict_needs_exactly_one_expectation(
 
 def test_unreached_statements_are_red_unless_explained(command: Command, tmp_path: Path) -> None:
     """Guards against properties that hold because nothing ran; and against stale explanations."""
-    design = write_toy(tmp_path, unreached='unreached("wait_for_lock", "*", because="x"),')
-    result = verify(command, design)
+    result = verify(command, write_toy(tmp_path, unreached=""))
     assert result.exit_code == 1
-    assert "! never reached: model/kernel/contexts.py:" in result.stdout
+    assert "! never reached: model/kernel/locks.py:" in result.stdout
     stale = UNREACHED + 'unreached("free_now", "*", because="x"),'
     result = verify(command, write_toy(tmp_path, unreached=stale))
     assert result.exit_code == 1

@@ -12,8 +12,7 @@ from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
 from model.kernel.slab import kvfree
-from model.kernel.workqueue import DelayedWork, RcuWork
-from model.language.syntax import Embed, Range, embed, expect, record, routine, run, unreached
+from model.language.syntax import Embed, Range, expect, record, routine, run, unreached
 
 TITLE = "toy: frees at once under a lock"
 SMALL = 1
@@ -30,13 +29,6 @@ EXPECT = """
 """
 
 UNREACHED = """
-    unreached(
-        ("worker_takes_delayed_work", "worker_takes_rcu_work", "timer_expires", "disarm",
-         "rcu_callback_is_invoked", "grace_period_begins_for_callback", "grace_period_ends",
-         "insert_delayed_work", "begin_delayed_work", "end_delayed_work", "insert_rcu_work",
-         "begin_rcu_work", "end_rcu_work", "hardirq_returns", "task_exits"),
-        "*", because="no work is ever queued",
-    ),
     unreached("wait_for_lock", "*", because="one CPU"),
 """
 
@@ -44,24 +36,10 @@ _TAIL = '''
 
 @record(single=True)
 class Toy:
-    """One lock; the works are never queued."""
+    """One lock."""
 
     lock: Embed[RawSpinlock]
-    work: Embed[DelayedWork] = embed(func=no_work)
-    later: Embed[RcuWork] = embed(func=no_later)
     frees: Range[0, 1]
-
-
-@routine(models="toy")
-def no_work(work: DelayedWork) -> None:
-    """Never queued."""
-    return
-
-
-@routine(models="toy")
-def no_later(work: RcuWork) -> None:
-    """Never queued."""
-    return
 
 
 @routine(models="toy", entry=(client, nmi))
