@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from counterexamples.syntax import loads
+from model.language.fold import loads
 from model.language.interpreter import Firing, State, evaluate
 from model.language.machine import Load, Machine, Param, Transition
 

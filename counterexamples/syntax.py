@@ -1,86 +1,23 @@
-"""Walks over expressions and bodies: which variables a transition mentions, and how indexed."""
+"""Which variables a transition mentions, and how indexed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.language.machine import (
-    Age,
-    Binary,
-    Check,
-    Expr,
-    If,
-    InSet,
-    Ite,
-    Load,
-    Machine,
-    Op,
-    Set,
-    Store,
-    Transition,
-    Unary,
-)
+from model.language.fold import expressions, flat, loads
+from model.language.machine import Expr, Machine, Op, Set, Store, Transition
 
 Access = tuple[str, tuple[Expr, ...]]
 
 
-def expressions(ops: tuple[Op, ...]) -> Iterator[Expr]:
-    """The outermost expressions of a body, in order, those of indices included."""
-    for op in ops:
-        match op:
-            case Set(_, value):
-                yield value
-            case Store(_, index, value):
-                yield from index
-                yield value
-            case If(cond, then, other):
-                yield cond
-                yield from expressions(then)
-                yield from expressions(other)
-            case Check():
-                yield op.cond
-            case Age():
-                pass
-
-
-def loads(expr: Expr) -> Iterator[Load]:
-    """Every load in an expression."""
-    match expr:
-        case Load(_, index):
-            yield expr
-            for part in index:
-                yield from loads(part)
-        case Unary(_, value) | InSet(value, _):
-            yield from loads(value)
-        case Binary(_, left, right):
-            yield from loads(left)
-            yield from loads(right)
-        case Ite(cond, then, other):
-            yield from loads(cond)
-            yield from loads(then)
-            yield from loads(other)
-
-
 def stores(ops: tuple[Op, ...]) -> Iterator[Store]:
     """Every store in a body."""
-    for op in ops:
-        match op:
-            case Store():
-                yield op
-            case If(_, then, other):
-                yield from stores(then)
-                yield from stores(other)
+    return (op for op in flat(ops) if isinstance(op, Store))
 
 
 def sets(ops: tuple[Op, ...]) -> Iterator[Set]:
     """Every assignment of a temporary in a body."""
-    for op in ops:
-        match op:
-            case Set():
-                yield op
-            case If(_, then, other):
-                yield from sets(then)
-                yield from sets(other)
+    return (op for op in flat(ops) if isinstance(op, Set))
 
 
 def indexed_accesses(transition: Transition) -> Iterator[Access]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import click
 
+from engines.explicit.explore import available_memory
 from nolock.check import Asked
 from nolock.errors import InputError
 from nolock.jobs import BOUNDS, OneOff, Search
@@ -161,14 +162,3 @@ def memory_size(text: str) -> int:
     if size <= 0:
         raise InputError(f"--memory {text}: not a size", "write it like 500M or 8G")
     return size
-
-
-def available_memory() -> int:
-    """Bytes that can be used without swapping, as far as the system says."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 4 << 30

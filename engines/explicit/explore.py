@@ -58,7 +58,7 @@ def explore(
     """
     plan = merging(machine, options.merge_locks) if options.merge_local else NO_MERGING
     renaming = symmetry(machine) if options.symmetry else None
-    limits = Limits(options.memory or _available_memory() * 3 // 4, options.seconds)
+    limits = Limits(options.memory or available_memory() * 3 // 4, options.seconds)
     compiler = None if options.engine == "python" else options.compiler or find_compiler()
     notes = [*plan.notes, *(renaming.notes if renaming else ())]
     if compiler is None and options.engine == "c":
@@ -168,7 +168,7 @@ def _violation(finding: Finding, expander: Expander) -> Violation:
     return Violation(finding.prop, finding.what.message, kind, trace)
 
 
-def _available_memory() -> int:
+def available_memory() -> int:
     """Bytes that can be used without swapping, as far as the system says."""
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():

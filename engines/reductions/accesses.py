@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from model.language.fold import flat, loads, walk
 from model.language.machine import (
     Age,
     Binary,
@@ -278,7 +279,7 @@ class _Body:
         match expr:
             case Temp(name) if name in self.definitions:
                 value = self._resolved(self.definitions[name])
-                return expr if _loads(value) else value
+                return expr if any(loads(value)) else value
             case Binary(op, left, right):
                 return Binary(op, self._resolved(left), self._resolved(right))
         return expr
@@ -287,7 +288,7 @@ class _Body:
 def _definitions(tr: Transition) -> dict[str, Expr]:
     """Temporaries that are assigned exactly once, with their value."""
     values: dict[str, list[Expr]] = {}
-    for op in _flat(tr.body):
+    for op in flat(tr.body):
         if isinstance(op, Set):
             values.setdefault(op.name, []).append(op.value)
     return {name: value[0] for name, value in values.items() if len(value) == 1}
@@ -296,24 +297,16 @@ def _definitions(tr: Transition) -> dict[str, Expr]:
 def holder_checks(machine: Machine, tr: Transition) -> Iterator[Expr]:
     """The conditions of a transition's checks that it holds the lock of a guarded variable."""
     guarded = [var.name for var in machine.variables if var.guard is not None]
-    for op in _flat(tr.body):
+    for op in flat(tr.body):
         if not isinstance(op, Check) or op.prop != DISCIPLINE or is_constant(op.cond):
             continue
         if any(f"`{name}`" in op.message for name in guarded):
             yield op.cond
 
 
-def _flat(ops: Sequence[Op]) -> Iterator[Op]:
-    for op in ops:
-        yield op
-        if isinstance(op, If):
-            yield from _flat(op.then)
-            yield from _flat(op.other)
-
-
-def _uses(ops: Sequence[Op], temp: str) -> Iterator[str | None]:
+def _uses(ops: tuple[Op, ...], temp: str) -> Iterator[str | None]:
     """Where a temporary goes: the variable it is stored in as it is, or None for other uses."""
-    for op in _flat(ops):
+    for op in flat(ops):
         match op:
             case Store(var, index, value):
                 if value == Temp(temp):
@@ -331,29 +324,6 @@ def _uses(ops: Sequence[Op], temp: str) -> Iterator[str | None]:
 
 def _mentions(expr: Expr, temp: str) -> bool:
     return any(isinstance(part, Temp) and part.name == temp for part in walk(expr))
-
-
-def _loads(expr: Expr) -> bool:
-    return any(isinstance(part, Load) for part in walk(expr))
-
-
-def walk(expr: Expr) -> Iterator[Expr]:
-    """The expression and all its parts."""
-    yield expr
-    match expr:
-        case Load(_, index):
-            for part in index:
-                yield from walk(part)
-        case Unary(_, value) | InSet(value, _):
-            yield from walk(value)
-        case Binary(_, left, right):
-            yield from walk(left)
-            yield from walk(right)
-        case Ite(cond, then, other):
-            for part in (cond, then, other):
-                yield from walk(part)
-        case Const() | Param() | Temp():
-            pass
 
 
 def _disjuncts(expr: Expr) -> Iterator[Expr]:

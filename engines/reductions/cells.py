@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from engines.reductions.accesses import Access, walk
+from engines.reductions.accesses import Access
+from model.language.fold import walk
 from model.language.interpreter import evaluate
 from model.language.machine import Expr, Load, Machine, Temp
 
