@@ -16,6 +16,9 @@ from properties.registry import PROPERTIES
 DESIGNS = ROOT / "model" / "designs"
 MUTANTS = ROOT / "model" / "mutants"
 START_ADDRESS = "start_address"
+BARRIER = "barrier"
+BARRIER_CALLS = "barriers"
+"""The property, and the knob that says how often it is called."""
 _BOUNDS_FILE = "model/kernel/bounds.py"
 BOUNDS = {
     "cpus": "CPUs",
@@ -104,11 +107,11 @@ def properties_of(run: Run, chosen: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The properties to check in a run, in the order of the registry.
 
     On plain slab objects every recovery is right, so start_address would hold without being tested;
-    it is checked where the run has another kind or asks for it.
+    it is checked where the run has another kind or asks for it. So is the barrier only where the
+    run has callers of it.
     """
-    asked = run.properties or tuple(
-        name for name in PROPERTIES if name != START_ADDRESS or run.kind
-    )
+    tested = {START_ADDRESS: bool(run.kind), BARRIER: bool(run.settings.get(BARRIER_CALLS))}
+    asked = run.properties or tuple(name for name in PROPERTIES if tested.get(name, True))
     return tuple(name for name in PROPERTIES if name in asked and (not chosen or name in chosen))
 
 

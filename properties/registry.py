@@ -54,6 +54,7 @@ PROPERTIES: Mapping[str, Property] = {
         Property("self_deadlock"),
         Property("forbidden_call"),
         Property("grace_period", monitored=True),
+        Property("barrier", monitored=True),
         Property("list_integrity"),
         Property("lock_discipline"),
         Property("start_address"),

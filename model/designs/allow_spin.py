@@ -16,7 +16,8 @@ from model.designs.krcp import (
     add_to_list,
     schedule_delayed_monitor_work,
 )
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.interrupts import (
@@ -36,6 +37,7 @@ from model.kernel.locks import (
 )
 from model.kernel.objects import Object
 from model.kernel.slab import recover_start
+from model.kernel.waiting import irq_work_sync
 from model.kernel.workqueue import delayed_work_pending, queue_delayed_work
 from model.language.syntax import (
     NULL,
@@ -78,6 +80,28 @@ RUNS = [
         nmis=1,
         tasks=1,
         bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "barrier",
+        env="smp",
+        why="the barrier while nolock frees",
+        barriers=1,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        objects=1,
+        other_gps=0,
+    ),
+    run(
+        "barrier-lists",
+        env="smp",
+        why="one CPU, two objects: the barrier while nolock frees",
+        barriers=1,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        cpus=1,
         other_gps=0,
     ),
     run(
@@ -218,6 +242,12 @@ RUNS = [
 
 EXPECT = [
     expect(
+        "no_lost_objects",
+        runs=("barrier", "barrier-lists"),
+        verdict="violated",
+        because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
+    ),
+    expect(
         "self_deadlock",
         runs=("k7-record",),
         verdict="violated",
@@ -249,6 +279,7 @@ knob(
     False,
     "K2: on PREEMPT_RT the drain handler runs in hardirq, not in a thread",
 )
+knob("k3_sync_first", True, "K3: the barrier waits for both irq_works before anything else")
 knob("k4_shorten_delay", True, "K4: a page's worth of objects shortens the delay on this way too")
 knob("k5_arm_first", False, "K5: the monitor is armed before the object is linked")
 knob("k7_skip_stack_depot", True, "K7: the nolock path does not record a KASAN stack")
@@ -359,3 +390,13 @@ def drain_defer_list(work: IrqWork) -> None:
         event("taken", head)
         queue_object(ptr, True)
         head = following
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_barrier, RFC v1 6/7", entry=(barrier,))
+def kvfree_rcu_barrier() -> None:
+    """What is parked is queued first; then mainline's barrier."""
+    if cfg.k3_sync_first:
+        for nolock in Nolock:
+            irq_work_sync(nolock.defer_work)
+            irq_work_sync(nolock.sched_monitor_work)
+    wait_for_batches()

@@ -22,6 +22,7 @@ from model.kernel.locks import (
 from model.kernel.objects import Object
 from model.kernel.rcu import get_state_synchronize_rcu, poll_state_synchronize_rcu
 from model.kernel.slab import kvfree, kvfree_recovered, recover_start
+from model.kernel.waiting import cancel_delayed_work_sync, flush_rcu_work
 from model.kernel.workqueue import (
     DelayedWork,
     RcuWork,
@@ -239,8 +240,9 @@ def kvfree_rcu_drain_ready(krcp: Krcp) -> None:
 
 
 @routine(models="mm/slab_common.c: kvfree_rcu_queue_batch, v6.19")
-def kvfree_rcu_queue_batch(krcp: Krcp) -> None:
-    """Move everything queued to a batch that is idle, and start the batch's grace period."""
+def kvfree_rcu_queue_batch(krcp: Krcp) -> bool:
+    """Move everything queued to a batch that is idle, and start its grace period; true if so."""
+    queued: bool = False
     flags = raw_spin_lock_irqsave(krcp.lock)
     for i in range(2):
         batch = krcp.krw[i]
@@ -263,9 +265,40 @@ def kvfree_rcu_queue_batch(krcp: Krcp) -> None:
                 batch.head_free_gp_snap = snap
                 krcp.head_count = 0
                 krcp.head = NULL
-                queue_rcu_work(batch.rcu_work)
+                queued = queue_rcu_work(batch.rcu_work)
             break
     raw_spin_unlock_irqrestore(krcp.lock, flags)
+    return queued
+
+
+# --- the barrier --------------------------------------------------------------------------------
+
+
+@routine(models="mm/slab_common.c: __kvfree_rcu_barrier, v6.19")
+def kvfree_rcu_barrier() -> None:
+    """Hand everything that is queued to batches, then wait for monitors and batches."""
+    for krcp in Krcp:
+        if something_is_queued(krcp):
+            hand_to_batches(krcp)
+    for krcp in Krcp:
+        cancel_delayed_work_sync(krcp.monitor_work)
+        flush_batches(krcp)
+
+
+@inline
+def hand_to_batches(krcp: Krcp) -> None:
+    """Until a batch has taken what is queued, or nothing is; busy batches are waited for."""
+    while not kvfree_rcu_queue_batch(krcp):
+        if not something_is_queued(krcp):
+            return
+        flush_batches(krcp)
+
+
+@inline
+def flush_batches(krcp: Krcp) -> None:
+    """Wait for both batches."""
+    for i in range(2):
+        flush_rcu_work(krcp.krw[i].rcu_work)
 
 
 # --- freeing ------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 """
 
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.interrupts import local_irq_restore, local_irq_save
@@ -71,6 +72,26 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "barrier",
+        env="smp",
+        why="the barrier while tasks free",
+        barriers=1,
+        tasks=1,
+        bnodes=0,
+        objects=1,
+        other_gps=0,
+    ),
+    run(
+        "barrier-lists",
+        env="smp",
+        why="one CPU, two objects: the barrier while tasks free",
+        barriers=1,
+        tasks=1,
+        bnodes=0,
+        cpus=1,
+        other_gps=0,
+    ),
+    run(
         "migration",
         env="smp",
         why="tasks and workers are preempted once and may migrate",
@@ -82,6 +103,12 @@ RUNS = [
 ]
 
 EXPECT = [
+    expect(
+        "no_lost_objects",
+        runs=("barrier",),
+        verdict="violated",
+        because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
+    ),
     expect(
         "self_deadlock",
         runs=("any-context",),
@@ -98,6 +125,12 @@ EXPECT = [
     ),
     expect("*", runs="*", verdict="holds", because="what is left is mainline's promise"),
 ]
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_barrier, v6.19", entry=(barrier,))
+def kvfree_rcu_barrier() -> None:
+    """kvfree_rcu_barrier(), without sheaves to flush first."""
+    wait_for_batches()
 
 
 @routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, hardirq, nmi, probe))

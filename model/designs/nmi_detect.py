@@ -6,12 +6,14 @@ kvfree_call_rcu() again, which is then a normal call. The list and the batching 
 mainline's, the rcu_head is kept, so `head->func` is set before the object is parked (A1-A3).
 """
 
+from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, in_nmi, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
 from model.kernel.objects import Object
+from model.kernel.waiting import irq_work_sync
 from model.language.syntax import (
     NULL,
     Embed,
@@ -62,6 +64,28 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "barrier",
+        env="smp",
+        why="the barrier while an NMI frees",
+        barriers=1,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        objects=1,
+        other_gps=0,
+    ),
+    run(
+        "barrier-lists",
+        env="smp",
+        why="one CPU, two objects: the barrier while an NMI frees",
+        barriers=1,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        cpus=1,
+        other_gps=0,
+    ),
+    run(
         "migration",
         env="smp",
         why="tasks and workers are preempted once and may migrate",
@@ -106,6 +130,12 @@ RUNS = [
 ]
 
 EXPECT = [
+    expect(
+        "no_lost_objects",
+        runs=("barrier", "barrier-lists"),
+        verdict="violated",
+        because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
+    ),
     expect(
         "self_deadlock",
         runs=("any-context",),
@@ -158,3 +188,13 @@ def drain_nmi_list(work: IrqWork) -> None:
         start = head.func
         queue_in_normal_context(start)
         head = following
+
+
+@routine(
+    models="mm/slab_common.c: kvfree_rcu_barrier as it must be with the proposal", entry=(barrier,)
+)
+def kvfree_rcu_barrier() -> None:
+    """What is parked is handed on first (A4); then mainline's barrier."""
+    for parked in NmiDeferral:
+        irq_work_sync(parked.work)
+    wait_for_batches()

@@ -15,6 +15,7 @@ knob("hardirqs", 0, "device interrupts that call the free function, over the who
 knob("probes", 0, "probe hits that call the free function, over the whole run")
 knob("readers", 0, "RCU readers, each once")
 knob("preemptions", 0, "times a preemptible task is switched out (and may migrate)")
+knob("barriers", 0, "calls of the barrier, over the whole run")
 knob("other_gps", 1, "grace periods that somebody else asks for, over the whole run")
 
 

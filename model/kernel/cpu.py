@@ -12,12 +12,16 @@ Abstractions:
   context's flag, and `irqs_disabled()` is true in NMI and hardirq by definition.
 """
 
+from model.kernel.objects import Object
 from model.language.syntax import (
     NULL,
+    Array,
     Embed,
     Enum,
+    Ghost,
     Range,
     active,
+    atomic,
     cfg,
     knob,
     me,
@@ -71,6 +75,21 @@ class Kworker:
     """A workqueue worker (an unbound one: it may run on any CPU)."""
 
     task: Embed[Task]
+
+
+@record(count=cfg.barriers)
+class BarrierCaller:
+    """A task that calls the barrier, once. `asleep`: it waits for something, on no CPU;
+    `woken`: somebody has woken it.
+
+    `owed` are the objects that must be freed when the barrier returns.
+    """
+
+    task: Embed[Task]
+    used: bool
+    asleep: bool
+    woken: bool
+    owed: Ghost[Array[bool, Object]]
 
 
 @record(count=cfg.cpus if cfg.preempt_rt else 0)
@@ -128,6 +147,8 @@ def smp_processor_id() -> Cpu:
         return of(Client, me()).task.cpu
     if runs_in(kworker):
         return of(Kworker, me()).task.cpu
+    if runs_in(barrier):
+        return of(BarrierCaller, me()).task.cpu
     return me()
 
 
@@ -155,6 +176,17 @@ def in_nmi() -> bool:
     if runs_in(probe):
         return smp_processor_id().probed == Level.NMI
     return runs_in(nmi)
+
+
+@atomic
+def irqs_disabled() -> bool:
+    """irqs_disabled(): no other context of the CPU can change what it reads."""
+    if runs_in(hardirq, nmi):
+        return True
+    cpu = smp_processor_id()
+    if runs_in(probe):
+        return cpu.probed != Level.TASK or cpu.irqs_off
+    return cpu.irqs_off
 
 
 @pure

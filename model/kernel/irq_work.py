@@ -16,7 +16,7 @@ Abstractions:
 * Architectures without the interrupt are not in this file.
 """
 
-from model.kernel.cpu import Cpu, this_cpu
+from model.kernel.cpu import BarrierCaller, Cpu, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.language.syntax import (
     NULL,
@@ -35,13 +35,17 @@ from model.language.syntax import (
 
 @record()
 class IrqWork:
-    """struct irq_work. `lazy` works wait for the tick; `hard` ones run in hardirq on RT too."""
+    """struct irq_work. `lazy` works wait for the tick; `hard` ones run in hardirq on RT too.
+
+    `waiter` is the one slot for who waits for the work on RT.
+    """
 
     func: Static[Routine]
     lazy: Static[bool]
     hard: Static[bool]
     pending: bool
     busy: bool
+    waiter: BarrierCaller
     next: IrqWork
 
 
@@ -127,6 +131,9 @@ def clear_busy_unless_claimed(work: IrqWork) -> None:
     """Compare-and-swap of the flags without BUSY; fails if the work was claimed meanwhile."""
     if not work.pending:
         work.busy = False
+    if cfg.preempt_rt and cfg.barriers > 0 and not work.hard:
+        if work.waiter != NULL:
+            work.waiter.woken = True
 
 
 @routine(models="kernel/irq_work.c: irq_work_single")

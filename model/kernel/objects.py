@@ -9,7 +9,8 @@ from model.language.syntax import Ghost, atomic, cfg, event, pure, record
 
 @record(count=cfg.objects)
 class Object:
-    """An allocated object. `given`: a free call was made with it; `freed`: the allocator has it.
+    """An allocated object. `given`: a free call was made with it; `freed`: the allocator has it;
+    `returned`: that free call is back at its caller.
 
     `next` and `func` are the two words of its rcu_head (only `next` of an rcu_ptr).
     """
@@ -18,6 +19,7 @@ class Object:
     func: Object
     given: bool
     freed: Ghost[bool]
+    returned: Ghost[bool]
     queued: Ghost[bool]
 
 

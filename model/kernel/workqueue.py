@@ -7,25 +7,24 @@ Abstractions:
 * One pool lock and one timer base lock per CPU. A timer may fire on any CPU (idle CPUs hand their
   timers over).
 * The timer function and the RCU callback of an rcu_work run at hardirq level (see cpu.py).
-* call_rcu() inside queue_rcu_work() is one step that notes the grace period needed; its callback
-  list has a part of its own elsewhere.
+* queue_rcu_work() calls call_rcu_hurry(), which differs from call_rcu() only in not being lazy.
 """
 
+from model.kernel.callbacks import RcuHead, call_rcu
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_unlock
-from model.kernel.rcu import Rcu
 from model.language.syntax import (
-    Cookie,
     Embed,
+    Range,
     Routine,
     Static,
     atomic,
-    cookie,
-    elapsed,
+    cfg,
+    container_of,
+    embed,
     inline,
-    pure,
     record,
     routine,
     tracepoint,
@@ -35,7 +34,8 @@ from model.language.syntax import (
 @record()
 class DelayedWork:
     """struct delayed_work: `pending` is WORK_STRUCT_PENDING, `armed` its timer, `queued` being on
-    the pool's list, `running` that a worker executes it. `far`: armed with the long delay."""
+    the pool's list, `running` that a worker executes it. `far`: armed with the long delay.
+    `disabled`: how many wait for it after cancelling it; it cannot be queued meanwhile."""
 
     func: Static[Routine]
     pending: bool
@@ -43,16 +43,16 @@ class DelayedWork:
     far: bool
     queued: bool
     running: bool
+    disabled: Range[0, cfg.barriers]
 
 
 @record()
 class RcuWork:
-    """struct rcu_work: the same, with a callback that waits for `snapshot` instead of a timer."""
+    """struct rcu_work: the same, with an RCU callback instead of a timer."""
 
     func: Static[Routine]
+    rcu: Embed[RcuHead] = embed(func=rcu_work_rcufn)
     pending: bool
-    waiting: bool
-    snapshot: Cookie
     queued: bool
     running: bool
 
@@ -89,6 +89,15 @@ def test_and_set_pending(dwork: DelayedWork) -> bool:
     return was
 
 
+@atomic
+def clear_pending_if_disabled(dwork: DelayedWork) -> bool:
+    """clear_pending_if_disabled(): a dropped attempt has set PENDING for a moment."""
+    if dwork.disabled == 0:
+        return False
+    dwork.pending = False
+    return True
+
+
 @routine(models="kernel/time/timer.c: add_timer")
 def add_timer(dwork: DelayedWork, far: bool) -> None:
     """Arm the timer on this CPU, under its base lock; the timer_start tracepoint is inside."""
@@ -114,6 +123,10 @@ def queue_delayed_work(dwork: DelayedWork, far: bool) -> bool:
     if test_and_set_pending(dwork):
         local_irq_restore(flags)
         return False
+    if cfg.barriers > 0:
+        if clear_pending_if_disabled(dwork):
+            local_irq_restore(flags)
+            return False
     add_timer(dwork, far)
     local_irq_restore(flags)
     return True
@@ -225,19 +238,12 @@ def claim_rcu_work(rwork: RcuWork) -> bool:
     return True
 
 
-@atomic
-def call_rcu_hurry(rwork: RcuWork) -> None:
-    """The callback waits for a grace period that begins from now on."""
-    rwork.snapshot = cookie(2) if Rcu.gp_running else cookie(1)
-    rwork.waiting = True
-
-
 @routine(models="kernel/workqueue.c: queue_rcu_work")
 def queue_rcu_work(rwork: RcuWork) -> bool:
     """queue_rcu_work(): false if it was pending."""
     if not claim_rcu_work(rwork):
         return False
-    call_rcu_hurry(rwork)
+    call_rcu(rwork.rcu)
     return True
 
 
@@ -248,8 +254,9 @@ def insert_rcu_work(rwork: RcuWork) -> None:
 
 
 @routine(models="kernel/workqueue.c: rcu_work_rcufn")
-def rcu_work_rcufn(rwork: RcuWork) -> None:
+def rcu_work_rcufn(head: RcuHead) -> None:
     """The RCU callback queues the work under the pool lock."""
+    rwork = container_of(head, RcuWork.rcu)
     raw_spin_lock(Pool.lock)
     insert_rcu_work(rwork)
     raw_spin_unlock(Pool.lock)
@@ -283,9 +290,3 @@ def process_rcu_work(rwork: RcuWork) -> None:
     if mine:
         rwork.func(rwork)
         end_rcu_work(rwork)
-
-
-@pure
-def callback_waits() -> bool:
-    """Some RCU callback needs a grace period."""
-    return any(r.waiting and not elapsed(r.snapshot) for r in RcuWork)

@@ -28,7 +28,7 @@ from model.language.source import CompileError, Provenance
 PACKAGES = ("model.kernel.", "model.designs.", "model.mutants.", "properties.")
 _SYNTAX = "model.language.syntax"
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "record": frozenset({"count", "per", "single", "ghost"}),
+    "record": frozenset({"count", "per", "single", "ghost", "when"}),
     "routine": frozenset({"models", "entry"}),
     "inline": frozenset({"models", "entry"}),
     "atomic": frozenset({"models", "entry"}),

@@ -158,6 +158,8 @@ def _size(pool: Pool, pools: dict[str, Pool], const: ConstEval, inside: tuple[st
         return pool.size
     inside = (*inside, decl.name)
     options = decl.options
+    if "when" in options and not const(options["when"], module):
+        return 0
     if "count" in options:
         pool.size = _length(options["count"], module, const, "instances")
     elif "single" in options:

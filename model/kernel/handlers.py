@@ -1,0 +1,171 @@
+"""Hardirq and NMI handlers, and what makes them run."""
+
+from model.kernel.bounds import Budget
+from model.kernel.callbacks import (
+    RcuHead,
+    can_be_invoked,
+    invoke_callback,
+    take_callback,
+)
+from model.kernel.cpu import (
+    Cpu,
+    hardirq_runs,
+    nmi_runs,
+    quiescent_task_level,
+)
+from model.kernel.irq_work import (
+    IrqWork,
+    irq_work_raised,
+    irq_work_run,
+    irq_work_tick,
+    tick_has_work,
+)
+from model.kernel.objects import Object, give, may_be_given
+from model.kernel.rcu import (
+    can_begin_a_reader,
+    note_quiescent_state,
+    perhaps_begin_a_reader,
+)
+from model.kernel.workqueue import (
+    DelayedWork,
+    delayed_work_timer_fn,
+)
+from model.language.syntax import (
+    NULL,
+    Enum,
+    action,
+    active,
+    atomic,
+    call_entry,
+    cfg,
+    event,
+    instances,
+    process,
+    pure,
+    require,
+    start,
+)
+
+
+class Cause(Enum):
+    """Why a hardirq handler runs."""
+
+    IRQ_WORK = 0
+    TICK = 1
+    TIMER = 2
+    RCU_CALLBACK = 3
+    DEVICE = 4
+
+
+@pure
+def irq_can_arrive(cpu: Cpu) -> bool:
+    """Interrupts are on and no handler runs on this CPU."""
+    return not cpu.irqs_off and not active(hardirq, cpu) and not active(nmi, cpu)
+
+
+@process(
+    per=Cpu,
+    may_run=hardirq_runs,
+    when=instances(IrqWork) + instances(DelayedWork) + instances(RcuHead) + cfg.hardirqs > 0,
+)
+def hardirq(cpu: Cpu, cause: Cause, obj: Object, dwork: DelayedWork, callback: RcuHead) -> None:
+    """A hardirq handler; it runs with irqs off."""
+    if instances(IrqWork) > 0 and cause == Cause.IRQ_WORK:
+        irq_work_run(cpu)
+    elif instances(IrqWork) > 0 and cause == Cause.TICK:
+        irq_work_tick(cpu)
+    elif instances(DelayedWork) > 0 and cause == Cause.TIMER:
+        delayed_work_timer_fn(dwork)
+    elif instances(RcuHead) > 0 and cause == Cause.RCU_CALLBACK:
+        invoke_callback(callback)
+    elif cfg.hardirqs > 0:
+        call_entry("hardirq", obj)
+        if cfg.barriers > 0:
+            event("free_returned", obj)
+    hardirq_returns(cpu)
+
+
+@atomic
+def hardirq_returns(cpu: Cpu) -> None:
+    """Back to the interrupted task, with irqs on as they were."""
+    cpu.irqs_off = False
+    note_quiescent_state(cpu, quiescent_task_level(cpu))
+
+
+@action(when=instances(IrqWork) > 0)
+def irq_work_interrupts(cpu: Cpu) -> None:
+    """The irq_work self-interrupt is taken."""
+    require(irq_can_arrive(cpu) and irq_work_raised(cpu))
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.IRQ_WORK, NULL, NULL, NULL)
+
+
+@action(when=instances(IrqWork) > 0)
+def tick(cpu: Cpu) -> None:
+    """The tick; only one that finds lazy work does anything."""
+    require(irq_can_arrive(cpu) and tick_has_work(cpu))
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.TICK, NULL, NULL, NULL)
+
+
+@action(when=instances(DelayedWork) > 0)
+def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
+    """The timer of a delayed work expires."""
+    require(irq_can_arrive(cpu) and dwork.armed)
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.TIMER, NULL, dwork, NULL)
+
+
+@action(when=instances(RcuHead) > 0)
+def rcu_callback_is_invoked(cpu: Cpu, callback: RcuHead) -> None:
+    """The grace period that a callback waited for has ended."""
+    require(irq_can_arrive(cpu) and can_be_invoked(cpu, callback))
+    take_callback(cpu, callback)
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.RCU_CALLBACK, NULL, NULL, callback)
+
+
+@action(environment=True, when=cfg.hardirqs > 0)
+def device_interrupts(cpu: Cpu, obj: Object, reader: bool) -> None:
+    """A device's handler frees an object."""
+    require(
+        Budget.hardirqs > 0
+        and irq_can_arrive(cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
+    Budget.hardirqs -= 1
+    cpu.irqs_off = True
+    perhaps_begin_a_reader(reader)
+    give(obj)
+    start(hardirq, cpu, Cause.DEVICE, obj, NULL, NULL)
+
+
+@process(per=Cpu, may_run=nmi_runs, when=cfg.nmis > 0)
+def nmi(cpu: Cpu, obj: Object) -> None:
+    """An NMI handler that frees an object."""
+    call_entry("nmi", obj)
+    if cfg.barriers > 0:
+        event("free_returned", obj)
+    nmi_returns(cpu)
+
+
+@atomic
+def nmi_returns(cpu: Cpu) -> None:
+    """Back to whatever was interrupted."""
+    note_quiescent_state(cpu, quiescent_task_level(cpu) and not active(hardirq, cpu))
+
+
+@action(environment=True, when=cfg.nmis > 0)
+def nmi_arrives(cpu: Cpu, obj: Object, reader: bool) -> None:
+    """An NMI: whatever the CPU does, whatever locks are held."""
+    require(
+        Budget.nmis > 0
+        and not active(nmi, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
+    Budget.nmis -= 1
+    perhaps_begin_a_reader(reader)
+    give(obj)
+    start(nmi, cpu, obj)

@@ -1,0 +1,114 @@
+"""Probes: programs attached to routines, which run inside whatever they hit, at its level."""
+
+from model.kernel.bounds import Budget
+from model.kernel.cpu import (
+    BarrierCaller,
+    Client,
+    Cpu,
+    IrqWorkThread,
+    Kworker,
+    Level,
+    probe_runs,
+)
+from model.kernel.objects import Object, give, may_be_given
+from model.kernel.rcu import (
+    can_begin_a_reader,
+    note_quiescent_state,
+    perhaps_begin_a_reader,
+)
+from model.language.syntax import (
+    action,
+    active,
+    at_probe_point,
+    atomic,
+    call_entry,
+    cfg,
+    event,
+    process,
+    pure,
+    require,
+    start,
+)
+
+
+@pure
+def task_at_probe_point(cpu: Cpu) -> bool:
+    """The CPU's task is at routine entry, routine exit or a tracepoint."""
+    return (
+        any(c.task.cpu == cpu and at_probe_point(client, c) for c in Client)
+        or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker)
+        or any(b.task.cpu == cpu and at_probe_point(barrier, b) for b in BarrierCaller)
+        or any(t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread)
+    )
+
+
+@process(per=Cpu, may_run=probe_runs, when=cfg.probes > 0)
+def probe(cpu: Cpu, obj: Object) -> None:
+    """A program attached to a routine frees an object: same context, same irq state.
+
+    Preemption is off while it runs (newer kernels only disable migration), and it does not nest:
+    the per-CPU recursion protection refuses a second one, at any level.
+    """
+    call_entry("probe", obj)
+    if cfg.barriers > 0:
+        event("free_returned", obj)
+    probe_returns(cpu)
+
+
+@atomic
+def probe_returns(cpu: Cpu) -> None:
+    """Back into the probed routine."""
+    quiet = cpu.probed == Level.TASK and not cpu.irqs_off and cpu.preempt_count == 0
+    cpu.probed = Level.TASK
+    note_quiescent_state(cpu, quiet)
+
+
+@action(environment=True, when=cfg.probes > 0)
+def probe_hits_task(cpu: Cpu, obj: Object, reader: bool) -> None:
+    """The running task reaches a probe point."""
+    require(
+        Budget.probes > 0
+        and not active(probe, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
+    require(not active(hardirq, cpu) and not active(nmi, cpu) and task_at_probe_point(cpu))
+    Budget.probes -= 1
+    cpu.probed = Level.TASK
+    perhaps_begin_a_reader(reader)
+    give(obj)
+    start(probe, cpu, obj)
+
+
+@action(environment=True, when=cfg.probes > 0)
+def probe_hits_hardirq(cpu: Cpu, obj: Object, reader: bool) -> None:
+    """The running hardirq handler reaches a probe point."""
+    require(
+        Budget.probes > 0
+        and not active(probe, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
+    require(active(hardirq, cpu) and not active(nmi, cpu) and at_probe_point(hardirq, cpu))
+    Budget.probes -= 1
+    cpu.probed = Level.HARDIRQ
+    perhaps_begin_a_reader(reader)
+    give(obj)
+    start(probe, cpu, obj)
+
+
+@action(environment=True, when=cfg.probes > 0 and cfg.nmis > 0)
+def probe_hits_nmi(cpu: Cpu, obj: Object, reader: bool) -> None:
+    """The running NMI handler reaches a probe point."""
+    require(
+        Budget.probes > 0
+        and not active(probe, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
+    require(active(nmi, cpu) and at_probe_point(nmi, cpu))
+    Budget.probes -= 1
+    cpu.probed = Level.NMI
+    perhaps_begin_a_reader(reader)
+    give(obj)
+    start(probe, cpu, obj)

@@ -1,0 +1,165 @@
+"""Task contexts: client tasks, workers, the irq_work threads, and callers of the barrier."""
+
+from model.kernel.cpu import (
+    BarrierCaller,
+    Client,
+    Cpu,
+    IrqWorkThread,
+    Kworker,
+    quiescent,
+    task_runs,
+)
+from model.kernel.interrupts import preempt_count_dec, task_exits
+from model.kernel.irq_work import IrqWork, IrqWorkCpu, run_irq_workd
+from model.kernel.objects import Object, give, may_be_given
+from model.kernel.rcu import can_begin_a_reader, perhaps_begin_a_reader
+from model.kernel.workqueue import DelayedWork, RcuWork, process_delayed_work, process_rcu_work
+from model.language.syntax import (
+    NULL,
+    action,
+    active,
+    call_entry,
+    cfg,
+    event,
+    instances,
+    of,
+    process,
+    pure,
+    require,
+    start,
+)
+
+
+@pure
+def client_runs(who: Client) -> bool:
+    """The client's task is on top of its CPU."""
+    return task_runs(who.task)
+
+
+@process(per=Client, may_run=client_runs)
+def client(who: Client, cpu: Cpu, obj: Object) -> None:
+    """A task that makes one free call."""
+    call_entry("client", obj)
+    if cfg.barriers > 0:
+        event("free_returned", obj)
+    task_exits(who.task)
+
+
+@action(environment=True)
+def client_frees(who: Client, cpu: Cpu, obj: Object, reader: bool) -> None:
+    """A task on an idle CPU frees an object, preemptible and with irqs on."""
+    require(
+        not active(client, who)
+        and cpu.curr == NULL
+        and quiescent(cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    perhaps_begin_a_reader(reader)
+    give(obj)
+    start(client, who, cpu, obj)
+
+
+@pure
+def worker_runs(who: Kworker) -> bool:
+    """The worker is on top of its CPU."""
+    return task_runs(who.task)
+
+
+@process(
+    per=Kworker,
+    may_run=worker_runs,
+    when=instances(DelayedWork) > 0 or instances(RcuWork) > 0,
+)
+def kworker(who: Kworker, cpu: Cpu, dwork: DelayedWork, rwork: RcuWork) -> None:
+    """A worker processes one item."""
+    if instances(DelayedWork) > 0 and dwork != NULL:
+        process_delayed_work(dwork)
+    elif instances(RcuWork) > 0:
+        process_rcu_work(rwork)
+    task_exits(who.task)
+
+
+@action(when=instances(DelayedWork) > 0)
+def worker_takes_delayed_work(who: Kworker, cpu: Cpu, dwork: DelayedWork) -> None:
+    """An idle worker wakes on an idle CPU for a queued item."""
+    require(dwork.queued and not dwork.running)
+    require(not active(kworker, who) and cpu.curr == NULL and quiescent(cpu))
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    start(kworker, who, cpu, dwork, NULL)
+
+
+@action(when=instances(RcuWork) > 0)
+def worker_takes_rcu_work(who: Kworker, cpu: Cpu, rwork: RcuWork) -> None:
+    """An idle worker wakes on an idle CPU for a queued item."""
+    require(rwork.queued and not rwork.running)
+    require(not active(kworker, who) and cpu.curr == NULL and quiescent(cpu))
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    start(kworker, who, cpu, NULL, rwork)
+
+
+@pure
+def thread_runs(who: IrqWorkThread) -> bool:
+    """The thread is on top of its CPU."""
+    return task_runs(who.task)
+
+
+@process(per=IrqWorkThread, may_run=thread_runs, when=cfg.preempt_rt and instances(IrqWork) > 0)
+def irq_workd(who: IrqWorkThread, cpu: Cpu) -> None:
+    """irq_work/N runs the works that are not hard, in task context."""
+    run_irq_workd(cpu)
+    preempt_count_dec()
+    task_exits(who.task)
+
+
+@action(when=cfg.preempt_rt and instances(IrqWork) > 0)
+def irq_workd_runs(who: IrqWorkThread, cpu: Cpu) -> None:
+    """A woken thread gets its CPU."""
+    require(of(IrqWorkCpu, cpu).woken)
+    require(not active(irq_workd, who) and cpu.curr == NULL and quiescent(cpu))
+    of(IrqWorkCpu, cpu).woken = False
+    cpu.curr = who.task
+    cpu.preempt_count += 1
+    who.task.cpu = cpu
+    start(irq_workd, who, cpu)
+
+
+# --- callers of the barrier ---------------------------------------------------------------------
+
+
+@pure
+def barrier_runs(who: BarrierCaller) -> bool:
+    """The caller is on top of its CPU, or asleep: what it waits for can come about."""
+    return task_runs(who.task) or who.asleep
+
+
+@process(per=BarrierCaller, may_run=barrier_runs, when=cfg.barriers > 0)
+def barrier(who: BarrierCaller) -> None:
+    """A task that calls the barrier."""
+    call_entry("barrier")
+    event("barrier_returns", who)
+    task_exits(who.task)
+
+
+@action(environment=True, when=cfg.barriers > 0)
+def barrier_is_called(who: BarrierCaller, cpu: Cpu) -> None:
+    """A task on an idle CPU calls the barrier."""
+    require(not who.used and cpu.curr == NULL and quiescent(cpu))
+    who.used = True
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    event("barrier_begins", who)
+    start(barrier, who)
+
+
+@action(when=cfg.barriers > 0)
+def barrier_is_switched_in(who: BarrierCaller, cpu: Cpu) -> None:
+    """A caller that no longer sleeps, or was preempted, gets an idle CPU."""
+    require(active(barrier, who) and who.task.cpu == NULL and not who.asleep)
+    require(cpu.curr == NULL and quiescent(cpu))
+    cpu.curr = who.task
+    who.task.cpu = cpu
