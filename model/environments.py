@@ -46,3 +46,16 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         ),
     )
 }
+
+
+def contradiction(settings: Mapping[str, int], defaults: Mapping[str, int], env: str) -> str:
+    """What is wrong with settings that exclude each other, in words; else empty.
+
+    `defaults` are the values of the knobs that are not set; `env` names where some of them are.
+    """
+    config = {**defaults, **settings}
+    if config.get("smp", 1) or config.get("cpus", 1) <= 1:
+        return ""
+    of_env = "" if dict(ENVIRONMENTS[env].knobs).get("smp", 1) else f" (environment `{env}`)"
+    cpus = config["cpus"]
+    return f"smp=0{of_env} and cpus={cpus} exclude each other: without CONFIG_SMP there is one CPU"

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.environments import ENVIRONMENTS
+from model.environments import ENVIRONMENTS, contradiction
 from model.kernel.kinds import KIND_NAMES
 from model.language.declarations import ROOT, ConstDecl, Knob, Module, nearest
 from model.language.loader import Loader
@@ -164,7 +164,7 @@ def read_run(
                 )
             settings.append((key, argument.number(f"the knob `{key}`")))
     chosen, why = call.args.get("properties"), call.args.get("why")
-    return Run(
+    run = Run(
         name=_identifier(call.take("name")),
         env=environment,
         why=why.text("why") if why else "",
@@ -174,6 +174,10 @@ def read_run(
         default=call.args["default"].flag("default") if "default" in call.args else True,
         where=call.where,
     )
+    defaults = {knob.name: knob.default for knob in knobs.values()}
+    if wrong := contradiction(run.settings, defaults, run.env):
+        raise CompileError(f"run `{run.name}`: {wrong}", run.where, "set cpus=1, or leave SMP on")
+    return run
 
 
 def _expectation(

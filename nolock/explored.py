@@ -46,7 +46,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Explored:
-    """What an exploration covered and found. `reason` says why it ended."""
+    """What an exploration covered and found. `reason` says why it ended.
+
+    `tested` are the properties that some step, invariant or goal could have violated.
+    """
 
     config: Mapping[str, int]
     reason: str
@@ -65,6 +68,7 @@ class Explored:
     reductions: tuple[str, ...]
     notes: tuple[str, ...]
     steps: tuple[Step, ...]
+    tested: frozenset[str]
 
     @property
     def complete(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from model.environments import ENVIRONMENTS
+from model.environments import ENVIRONMENTS, contradiction
 from model.language.declarations import ROOT, Knob, nearest
 from model.manifest import Manifest, Run
 from nolock.errors import InputError
@@ -127,7 +127,7 @@ def jobs_of(
         if one_off.env:
             run = replace(run, env=one_off.env)
         settings = {**run.settings, **dict(one_off.knobs)}
-        check_knobs(settings, manifest.knobs, manifest.name)
+        check_knobs(settings, manifest, run.env)
         job = Job(
             owner=manifest.name,
             place=manifest.name if manifest.path.is_relative_to(DESIGNS) else str(manifest.path),
@@ -144,11 +144,15 @@ def jobs_of(
     return jobs
 
 
-def check_knobs(settings: Mapping[str, int], knobs: Mapping[str, Knob], design: str) -> None:
-    """Raise InputError for a knob that the design does not have."""
+def check_knobs(settings: Mapping[str, int], manifest: Manifest, env: str) -> None:
+    """Raise InputError for a knob that the design does not have, or knobs that exclude others."""
     for name in settings:
-        if name not in knobs:
-            raise InputError(f"design {design} has no knob `{name}`", nearest(name, knobs))
+        if name not in manifest.knobs:
+            hint = nearest(name, manifest.knobs)
+            raise InputError(f"design {manifest.name} has no knob `{name}`", hint)
+    defaults = {knob.name: knob.default for knob in manifest.knobs.values()}
+    if wrong := contradiction(settings, defaults, env):
+        raise InputError(f"design {manifest.name}: {wrong}", "give --cpus 1")
 
 
 def bounds_of(config: Mapping[str, int], knobs: Mapping[str, Knob], job: Job) -> dict[str, int]:

@@ -62,8 +62,23 @@ class Verdict:
 
 
 def verdicts_of(manifest: Manifest, job: Job, result: Result, judged: bool) -> list[Verdict]:
-    """The verdicts of one run, one for each property that was checked."""
-    return [_verdict(manifest, job, prop, result, judged) for prop in job.properties]
+    """The verdicts of one run, one for each property that something in it could have violated."""
+    return [
+        _verdict(manifest, job, prop, result, judged)
+        for prop in job.properties
+        if _tests(result, prop) or _is_named(manifest, job.run, prop)
+    ]
+
+
+def _tests(result: Result, prop: str) -> bool:
+    """Whether a complete search would have noticed a violation of the property."""
+    return not isinstance(result, Explored) or not result.complete or prop in result.tested
+
+
+def _is_named(manifest: Manifest, run: Run, prop: str) -> bool:
+    """Whether the run, or an expectation other than `*`, asks for just this property."""
+    expected = (e for e in manifest.expectations if prop in e.properties)
+    return prop in run.properties or any(run.name in e.runs or ALL in e.runs for e in expected)
 
 
 def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bool) -> Verdict:
@@ -124,6 +139,8 @@ def _word(prop: str, result: Result) -> tuple[Word, str, int | None]:
         return "incomplete", f"the model is wrong: {result.found[MODEL_ERROR].message}", None
     if not result.complete:
         return "incomplete", stopped(result), None
+    if prop not in result.tested:
+        return "incomplete", "nothing in this run could have violated it", None
     if prop == AT_REST and not result.rest_states:
         return "incomplete", "no state of rest was reached, so nothing was tested", None
     return "holds", "", None

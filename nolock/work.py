@@ -14,9 +14,10 @@ from engines.symbolic.address_verdict import AddressVerdict
 from model.edits import read_mutant
 from model.kernel.kinds import kind_named
 from model.language.declarations import shown_path
+from model.language.fold import flat
 from model.language.layout import layout
 from model.language.loader import Edit
-from model.language.machine import Machine
+from model.language.machine import Check, Machine
 from model.language.source import CompileError
 from nolock.explored import Explored, Failure, Found, Result, Step
 from nolock.jobs import Job
@@ -140,7 +141,16 @@ def _plain(job: Job, machine: Machine, result: Exploration) -> Explored:
         reductions=result.reductions,
         notes=result.notes,
         steps=_steps(machine, result.fired),
+        tested=_tested(machine, result.fired),
     )
+
+
+def _tested(machine: Machine, fired: Mapping[int, int]) -> frozenset[str]:
+    """The properties that something in the machine looks at: by the steps that were taken."""
+    taken = (op for tr in machine.transitions if fired[tr.id] for op in flat(tr.body))
+    checks = {op.prop for op in taken if isinstance(op, Check)}
+    invariants = {invariant.prop for invariant in machine.invariants}
+    return frozenset(checks | invariants | {goal.prop for goal in machine.goals})
 
 
 def _found(job: Job, machine: Machine, violation: Violation) -> Found:

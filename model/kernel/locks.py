@@ -1,8 +1,9 @@
 """Raw spinlocks: spinning, trylock, and what is left of them on UP.
 
 On SMP a raw spinlock is owned by one context and waiters queue. On UP (without spinlock
-debugging) taking it only disables preemption: `lock` does not wait and `trylock` always succeeds,
-so the owner recorded here is then for `lock_discipline` only.
+debugging) taking it only disables preemption: `lock` does not wait and `trylock` always succeeds.
+What is recorded there is who is inside, for `lock_discipline`: two contexts inside at once is what
+the lock is there to prevent.
 
 Abstractions:
 * Who waits is recorded per CPU, not in queue order: with two waiting CPUs either may get the
@@ -29,46 +30,67 @@ from model.language.syntax import (
 
 @record()
 class RawSpinlock:
-    """raw_spinlock_t: who holds it, and on which CPUs some context is queued for it."""
+    """raw_spinlock_t: who holds it, and on which CPUs some context is queued for it.
+
+    `inside` is for UP only: the levels at which a context is between lock and unlock.
+    """
 
     owner_cpu: Cpu
     owner_level: Level
     queued: Array[bool, Cpu]
+    inside: Array[bool, 4]
 
 
 @holder_test
 def held_by_me(lock: RawSpinlock) -> bool:
-    """The running context holds the lock."""
+    """The running context holds the lock; on UP: it is between lock and unlock."""
+    if not cfg.smp:
+        return lock.inside[level()]
     return lock.owner_cpu == smp_processor_id() and lock.owner_level == level()
 
 
 @free_test
 def raw_lock_is_free(lock: RawSpinlock) -> bool:
-    """Nobody holds the lock."""
+    """Nobody holds the lock; on UP: nobody is between lock and unlock."""
+    if not cfg.smp:
+        return not any(lock.inside[i] for i in range(4))
     return lock.owner_cpu == NULL
 
 
 @atomic
 def lock_or_queue(lock: RawSpinlock) -> bool:
     """Take a lock that is free and that nobody waits for, else join its queue."""
+    if not cfg.smp:
+        enter_without_waiting(lock)
+        return True
     cpu = smp_processor_id()
-    if cfg.smp:
-        check(
-            "self_deadlock",
-            lock.owner_cpu != cpu,
-            "spins for ever: a context it interrupted, or runs inside, holds the lock",
-        )
-        check(
-            "self_deadlock",
-            not lock.queued[cpu],
-            "spins for ever: it waits behind a context it interrupted that is queued for the lock",
-        )
-        if lock.owner_cpu != NULL or any(lock.queued[c] for c in Cpu):
-            lock.queued[cpu] = True
-            return False
+    check(
+        "self_deadlock",
+        lock.owner_cpu != cpu,
+        "spins for ever: a context it interrupted, or runs inside, holds the lock",
+    )
+    check(
+        "self_deadlock",
+        not lock.queued[cpu],
+        "spins for ever: it waits behind a context it interrupted that is queued for the lock",
+    )
+    if lock.owner_cpu != NULL or any(lock.queued[c] for c in Cpu):
+        lock.queued[cpu] = True
+        return False
     lock.owner_cpu = cpu
     lock.owner_level = level()
     return True
+
+
+@atomic
+def enter_without_waiting(lock: RawSpinlock) -> None:
+    """UP: nothing keeps a context out."""
+    check(
+        "lock_discipline",
+        raw_lock_is_free(lock),
+        "enters a section while the context that it interrupted, or runs inside, is in it",
+    )
+    lock.inside[level()] = True
 
 
 @atomic
@@ -84,7 +106,10 @@ def wait_for_lock(lock: RawSpinlock) -> None:
 @atomic
 def try_to_take(lock: RawSpinlock) -> bool:
     """One compare-and-swap: fails if anyone holds the lock or is queued for it."""
-    if cfg.smp and (lock.owner_cpu != NULL or any(lock.queued[c] for c in Cpu)):
+    if not cfg.smp:
+        enter_without_waiting(lock)
+        return True
+    if lock.owner_cpu != NULL or any(lock.queued[c] for c in Cpu):
         return False
     lock.owner_cpu = smp_processor_id()
     lock.owner_level = level()
@@ -99,8 +124,11 @@ def release(lock: RawSpinlock) -> None:
         held_by_me(lock),
         "the lock is released by a context that does not hold it",
     )
-    lock.owner_cpu = NULL
-    lock.owner_level = Level.TASK
+    if cfg.smp:
+        lock.owner_cpu = NULL
+        lock.owner_level = Level.TASK
+    else:
+        lock.inside[level()] = False
 
 
 @routine(models="kernel/locking/spinlock.c: _raw_spin_lock")

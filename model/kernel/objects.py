@@ -4,7 +4,7 @@ The link word is the object's own memory: a list node and the list link are the 
 object that is on one list and is put on another loses the first link.
 """
 
-from model.language.syntax import Ghost, atomic, cfg, event, pure, record
+from model.language.syntax import Ghost, atomic, cfg, pure, record
 
 
 @record(count=cfg.objects)
@@ -33,4 +33,3 @@ def may_be_given(obj: Object) -> bool:
 def give(obj: Object) -> None:
     """A client passes the object to a free call."""
     obj.given = True
-    event("given", obj)

@@ -1,6 +1,7 @@
 """kvfree() and the recovery of an object's start from the address of its link word."""
 
 from model.kernel.debug import kmemleak_free
+from model.kernel.forbidden import forbidden_from_nmi_or_probe
 from model.kernel.objects import Object
 from model.language.syntax import NULL, atomic, cfg, check, choose, event, knob, routine
 
@@ -24,6 +25,7 @@ def return_to_allocator(obj: Object) -> None:
 @routine(models="mm/slub.c: kvfree")
 def kvfree(obj: Object) -> None:
     """kvfree(): with kmemleak the object's record is removed first, under kmemleak's lock."""
+    forbidden_from_nmi_or_probe()
     kmemleak_free(obj)
     return_to_allocator(obj)
 

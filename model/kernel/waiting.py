@@ -27,7 +27,6 @@ from model.language.syntax import (
     check,
     container_of,
     embed,
-    inline,
     me,
     of,
     pure,

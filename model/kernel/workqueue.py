@@ -4,8 +4,9 @@ Time is abstracted: an armed timer may fire at any moment, so delays have no len
 of a delay is which locks are taken and in which order the states follow.
 
 Abstractions:
-* One pool lock and one timer base lock per CPU. A timer may fire on any CPU (idle CPUs hand their
-  timers over).
+* One pool lock. A timer may fire on any CPU (idle CPUs hand their timers over).
+* Arming, stealing and expiry take the timer base lock of the CPU they run on, not of the one the
+  timer sits on: that a context waits for a remote base is missed.
 * The timer function and the RCU callback of an rcu_work run at hardirq level (see cpu.py).
 * queue_rcu_work() calls call_rcu_hurry(), which differs from call_rcu() only in not being lazy.
 """
@@ -241,6 +242,7 @@ def claim_rcu_work(rwork: RcuWork) -> bool:
 @routine(models="kernel/workqueue.c: queue_rcu_work")
 def queue_rcu_work(rwork: RcuWork) -> bool:
     """queue_rcu_work(): false if it was pending."""
+    forbidden_from_nmi_or_probe()
     if not claim_rcu_work(rwork):
         return False
     call_rcu(rwork.rcu)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import TypeVar
 
 from model.language.declarations import ROOT, EnumDecl, Module, RecordDecl, RoutineDecl, nearest
@@ -145,7 +146,7 @@ def _contexts(decl: RoutineDecl) -> list[str]:
 
 
 def _check_calls(world: World, root: Module, modules: list[Module]) -> None:
-    """Contexts and properties that are named in quotes exist, and something runs."""
+    """Contexts, properties and events that are named in quotes exist, and something runs."""
     called = [text for module in modules for text, _ in _quoted(module, "call_entry")]
     if not world.processes or (called and not world.entries):
         raise CompileError(
@@ -153,12 +154,39 @@ def _check_calls(world: World, root: Module, modules: list[Module]) -> None:
             None,
             "mark a routine with entry=(client, nmi, ...), the contexts of model.kernel.contexts",
         )
-    known = {*world.properties, *(path.stem for path in PROPERTIES.glob("[a-z]*.py"))}
+    files = {path.stem for path in PROPERTIES.glob("[a-z]*.py")} - {"registry"}
+    _check_names(modules, "check", "property", {*world.properties, *files}, {"model_error"})
+    _check_names(modules, "call_entry", "process", world.process_record)
+    # With a misspelt event every property that watches it would hold, as nothing is ever seen.
+    _check_names(modules, "event", "event", {*world.monitors, *_watched_events()})
+
+
+def _check_names(
+    modules: list[Module],
+    builtin: str,
+    what: str,
+    known: Iterable[str],
+    unnamed: Set[str] = frozenset(),
+) -> None:
+    """Raise CompileError where a built-in is given a name that is not known."""
+    known = set(known)
     for module in modules:
-        for text, node in _quoted(module, "check"):
+        for text, node in _quoted(module, builtin):
             if text not in known:
-                hint = nearest(text, known - {"registry", "model_error"})
-                raise CompileError(f"unknown property `{text}`", module.where(node), hint)
+                hint = nearest(text, known - unnamed)
+                raise CompileError(f"unknown {what} `{text}`", module.where(node), hint)
+
+
+@functools.cache
+def _watched_events() -> frozenset[str]:
+    """The events of all properties; the files of those that are not checked are not loaded."""
+    found = set()
+    for path in PROPERTIES.glob("[a-z]*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(ast.Name("on"), [ast.Constant(str(event))]):
+                    found.add(event)
+    return frozenset(found)
 
 
 def _quoted(module: Module, name: str) -> Iterator[tuple[str, ast.AST]]:

@@ -17,6 +17,7 @@ from nolock.jobs import Job, properties_of
 from nolock.mutation import MutantRow, killed_by
 from nolock.verdicts import Standing, verdicts_of
 from nolock.verify import Report, exit_code
+from properties.registry import PROPERTIES
 
 HERE = Provenance("a.py", 1, 0, "text")
 RUN = Run("r", "smp", "why")
@@ -24,6 +25,7 @@ EXPLORED = Explored(
     config={}, reason="complete", engine="c", states=1, transitions=1, depth=1, seconds=0.0,
     compile_seconds=0.0, bits=1, bytes_per_state=1.0, rest_states=1, stuck_states=0, found={},
     cutting=(), reductions=(), notes=(), steps=(),
+    tested=frozenset(PROPERTIES),
 )  # fmt: skip
 MANIFEST = Manifest("d", Path("d.py"), "", "", (RUN,), (), (), {})
 

@@ -58,9 +58,9 @@ def test_the_cache_saves_the_search(
 def test_no_trace_where_a_property_holds(command: Command, tmp_path: Path) -> None:
     """Guards against an empty answer."""
     design = write_toy(tmp_path)
-    result = command("trace", f"{design}/nmi/grace_period", "--engine", "python")
+    result = command("trace", f"{design}/nmi/no_double_free", "--engine", "python")
     assert result.exit_code == 2
-    assert "toy/nmi does not violate grace_period" in result.stderr
+    assert "toy/nmi does not violate no_double_free" in result.stderr
     assert "violated there: self_deadlock" in result.stderr
 
 

@@ -11,7 +11,7 @@ from model.kernel.contexts import client, nmi
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
-from model.kernel.slab import kvfree
+from model.kernel.slab import return_to_allocator
 from model.language.syntax import Embed, Range, expect, record, routine, run, unreached
 
 TITLE = "toy: frees at once under a lock"
@@ -47,7 +47,7 @@ def free_now(head: Object) -> None:
     """Free under the lock."""
     flags = local_irq_save()
     raw_spin_lock(Toy.lock)
-    kvfree(head)  # BODY
+    return_to_allocator(head)  # BODY
     raw_spin_unlock(Toy.lock)
     local_irq_restore(flags)
 '''
