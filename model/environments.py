@@ -54,6 +54,8 @@ def contradiction(settings: Mapping[str, int], defaults: Mapping[str, int], env:
     `defaults` are the values of the knobs that are not set; `env` names where some of them are.
     """
     config = {**defaults, **settings}
+    if config.get("cpus", 1) < 1:
+        return f"cpus={config['cpus']}: there is at least one CPU"
     if config.get("smp", 1) or config.get("cpus", 1) <= 1:
         return ""
     of_env = "" if dict(ENVIRONMENTS[env].knobs).get("smp", 1) else f" (environment `{env}`)"

@@ -12,7 +12,14 @@ from typing import NoReturn
 
 import click
 
-from nolock.options import Given, bound_options, output_options, search_options
+from nolock.options import (
+    Given,
+    Seconds,
+    bound_options,
+    output_options,
+    run_options,
+    search_options,
+)
 
 _EXAMPLES = """
 \b
@@ -47,9 +54,10 @@ def nolock() -> None:
 @nolock.command()
 @click.argument("designs", nargs=-1, metavar="[DESIGN]...")
 @click.option("--traces", is_flag=True, help="Print the trace of each violation.")
+@run_options
 @bound_options
 @search_options
-@output_options
+@output_options("text", "json", "junit")
 def verify(designs: tuple[str, ...], traces: bool, **options: object) -> None:
     """Check designs against the verdicts they expect.
 
@@ -66,9 +74,10 @@ def verify(designs: tuple[str, ...], traces: bool, **options: object) -> None:
 
 @nolock.command()
 @click.argument("designs", nargs=-1, required=True, metavar="DESIGN...")
+@run_options
 @bound_options
 @search_options
-@output_options
+@output_options("text", "json", "junit")
 def compare(designs: tuple[str, ...], **options: object) -> None:
     """Show the verdicts of several designs side by side.
 
@@ -84,14 +93,9 @@ def compare(designs: tuple[str, ...], **options: object) -> None:
 @nolock.command()
 @click.argument("targets", nargs=-1, metavar="[start-address|DESIGN]...")
 @click.option("--jobs", type=click.IntRange(1, 512), metavar="N", help="Proofs at once.")
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Limit of each proof.",
-)
+@click.option("--time-limit", type=Seconds(), metavar="SECONDS", help="Limit of each recovery.")
 @click.option("--no-caches", is_flag=True, help="Leave out the slab caches of this machine.")
-@output_options
+@output_options("text", "json", "junit")
 def prove(
     targets: tuple[str, ...],
     jobs: int | None,
@@ -117,9 +121,10 @@ def prove(
 @click.option("--dot", type=click.Path(path_type=Path), metavar="FILE", help="Draw it (Graphviz).")
 @click.option("--full", is_flag=True, help="Every step, none folded.")
 @click.option("--design", metavar="FILE", help="For a stored trace: where its design is now.")
+@click.option("--env", "envs", multiple=True, metavar="NAME", help="In this environment instead.")
 @bound_options
 @search_options
-@output_options
+@output_options("text", "json")
 def trace(
     target: str,
     save: Path | None,

@@ -10,6 +10,7 @@ from typing import Literal
 from model.environments import ENVIRONMENTS, contradiction
 from model.language.declarations import ROOT, Knob, nearest
 from model.manifest import Manifest, Run
+from nolock.bounds import BOUNDS
 from nolock.errors import InputError
 from properties.registry import PROPERTIES
 
@@ -20,18 +21,6 @@ BARRIER = "barrier"
 BARRIER_CALLS = "barriers"
 """The property, and the knob that says how often it is called."""
 _BOUNDS_FILE = "model/kernel/bounds.py"
-BOUNDS = {
-    "cpus": "CPUs",
-    "objects": "Objects; each is freed at most once.",
-    "nmis": "NMIs that free, over the whole run.",
-    "probes": "Probe hits that free.",
-    "hardirqs": "Device interrupts that free.",
-    "readers": "RCU readers.",
-    "tasks": "Client tasks under way at the same time.",
-    "workers": "Workqueue workers.",
-    "preemptions": "Times a task is switched out.",
-}
-"""The knobs that are options of the command line by themselves, and their help."""
 _BUDGETS = ("nmis", "hardirqs", "probes", "readers", "preemptions", "other_gps", "workers", "tasks")
 
 

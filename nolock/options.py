@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
-from engines.explicit.explore import available_memory
-from nolock.check import Asked
+from nolock.bounds import BOUNDS, HIGHEST, LOWEST
 from nolock.errors import InputError
-from nolock.jobs import BOUNDS, OneOff, Search
+
+if TYPE_CHECKING:  # imported where they are needed: `nolock --help` does without
+    from nolock.check import Asked
+    from nolock.jobs import Search
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
-def bound_options(command: Command) -> Command:
-    """Bounds, and which runs."""
+class Seconds(click.ParamType):
+    """A time limit: a number above 0; `inf` is no limit."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | None:
+        """The limit, or None for none."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        if not seconds > 0:  # nan is not above 0 either
+            self.fail(f"{value} is not above 0", param, ctx)
+        return None if math.isinf(seconds) else seconds
+
+
+def run_options(command: Command) -> Command:
+    """Which runs and properties."""
     options = [
         click.option("--run", "runs", multiple=True, metavar="NAME", help="Only this run."),
         click.option("--env", "envs", multiple=True, metavar="NAME", help="Only this environment."),
@@ -30,8 +51,20 @@ def bound_options(command: Command) -> Command:
             "--property", "properties", multiple=True, metavar="NAME", help="Only this property."
         ),
         click.option("--all", "every_run", is_flag=True, help="Runs that are not default as well."),
+    ]
+    return _with(command, options)
+
+
+def bound_options(command: Command) -> Command:
+    """Bounds and knobs."""
+    options = [
         *(
-            click.option(f"--{name}", type=click.IntRange(0, 64), metavar="N", help=text)
+            click.option(
+                f"--{name}",
+                type=click.IntRange(LOWEST.get(name, 0), HIGHEST),
+                metavar="N",
+                help=text,
+            )
             for name, text in BOUNDS.items()
         ),
         click.option(
@@ -53,8 +86,7 @@ def search_options(command: Command) -> Command:
             "--memory", metavar="SIZE", help="Limit of all searches together, such as 500M or 8G."
         ),
         click.option(
-            "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
-            help="Limit of each search.",
+            "--time-limit", type=Seconds(), metavar="SECONDS", help="Limit of each search.",
         ),
         click.option("--no-merge-local", is_flag=True, help="Do not merge steps nobody can see."),
         click.option("--no-merge-locks", is_flag=True, help="Do not merge steps under a lock."),
@@ -67,11 +99,11 @@ def search_options(command: Command) -> Command:
     return _with(command, options)
 
 
-def output_options(command: Command) -> Command:
+def output_options(*forms: str) -> Callable[[Command], Command]:
     """Where the report goes, and in what form."""
     options = [
         click.option(
-            "--format", "form", type=click.Choice(["text", "json", "junit"]), default="text",
+            "--format", "form", type=click.Choice(forms), default="text",
             show_default=True, help="Form of the report.",
         ),
         click.option(
@@ -79,7 +111,7 @@ def output_options(command: Command) -> Command:
             help="Write the report there, whole or not at all.",
         ),
     ]  # fmt: skip
-    return _with(command, options)
+    return lambda command: _with(command, options)
 
 
 def _with(command: Command, options: Sequence[Callable[[Any], Any]]) -> Command:
@@ -110,14 +142,17 @@ class Given:
         return cast("Path | None", self.values["output"])
 
     def asked(self, designs: tuple[str, ...], *, traces: bool) -> Asked:
-        """What to check and how. Raises InputError."""
+        """What to check and how; `trace` has no run_options. Raises InputError."""
+        from nolock.check import Asked
+        from nolock.jobs import OneOff
+
         jobs = int(self.values["jobs"] or os.cpu_count() or 1)
         return Asked(
             designs=designs,
-            runs=self.values["runs"],
+            runs=self.values.get("runs", ()),
             envs=self.values["envs"],
-            properties=self.values["properties"],
-            every_run=self.values["every_run"],
+            properties=self.values.get("properties", ()),
+            every_run=self.values.get("every_run", False),
             one_off=OneOff(self._knobs()),
             search=self.search(),
             at_once=jobs,
@@ -126,6 +161,9 @@ class Given:
 
     def search(self) -> Search:
         """How to search; the memory is that of all searches together."""
+        from engines.explicit.explore import available_memory
+        from nolock.jobs import Search
+
         keep_c: Path | None = self.values["keep_c"]
         if keep_c is not None:
             try:

@@ -159,7 +159,7 @@ class _Search:
                     left = began + limits.seconds - time.monotonic()
                     if left <= 0:
                         return "time"
-                    slice_ = max(1, min(slice_, int(left * 1e9)))
+                    slice_ = max(1, int(min(slice_, left * 1e9)))
                 status = self._library.nl_slice(self._handle, slice_)
                 if status != _RUNNING:
                     return _REASONS[status]

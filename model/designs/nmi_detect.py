@@ -9,7 +9,7 @@ mainline's, the rcu_head is kept, so `head->func` is set before the object is pa
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe
-from model.kernel.cpu import Cpu, in_nmi, this_cpu
+from model.kernel.cpu import Cpu, hits_handler, in_nmi, irqs_disabled, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
 from model.kernel.objects import Object
@@ -17,13 +17,17 @@ from model.kernel.waiting import irq_work_sync
 from model.language.syntax import (
     NULL,
     Embed,
+    cfg,
     container_of,
     embed,
     event,
     expect,
+    inline,
+    knob,
     record,
     routine,
     run,
+    runs_in,
 )
 
 TITLE = "nmi_detect: in_nmi() inside kvfree_call_rcu(), llist and irq_work"
@@ -41,6 +45,41 @@ RUNS = [
         readers=1,
         other_gps=0,
         bnodes=2,
+    ),
+    run(
+        "a1-hardirq",
+        env="smp",
+        why="A1': in_nmi() or in_hardirq(), with probes",
+        detect_hardirq=True,
+        tasks=1,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "a1-irqs-off",
+        env="smp",
+        why="A1'': irqs_disabled(), with probes",
+        detect_irqs_off=True,
+        nmis=1,
+        probes=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "a1-irqs-off-rt",
+        env="preempt_rt",
+        why="A1'': irqs_disabled(), with probes",
+        detect_irqs_off=True,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
     ),
     run(
         "rt",
@@ -153,6 +192,9 @@ EXPECT = [
     expect("*", runs="*", verdict="holds", because="with NMIs only the test sees every caller"),
 ]
 
+knob("detect_hardirq", False, "A1': the test is in_nmi() or in_hardirq()")
+knob("detect_irqs_off", False, "A1'': the test is irqs_disabled()")
+
 
 @record(per=Cpu)
 class NmiDeferral:
@@ -162,13 +204,23 @@ class NmiDeferral:
     work: Embed[IrqWork] = embed(func=drain_nmi_list, lazy=False, hard=False)
 
 
+@inline
+def must_park() -> bool:
+    """The test that is the proposal, and two stronger ones (A1', A1'')."""
+    if cfg.detect_irqs_off:
+        return irqs_disabled()
+    if cfg.detect_hardirq:
+        return runs_in(nmi, hardirq) or hits_handler()
+    return in_nmi()
+
+
 @routine(
     models="mm/slab_common.c: kvfree_call_rcu as proposed in review",
     entry=(client, hardirq, nmi, probe),
 )
 def kvfree_call_rcu(head: Object) -> None:
     """Park in NMI, go on as mainline anywhere else."""
-    if in_nmi():
+    if must_park():
         head.func = head
         parked = this_cpu(NmiDeferral)
         if llist_add(head, parked.list):

@@ -178,6 +178,12 @@ def in_nmi() -> bool:
     return runs_in(nmi)
 
 
+@pure
+def hits_handler() -> bool:
+    """The running code is a probe that hit a hardirq or NMI handler."""
+    return runs_in(probe) and smp_processor_id().probed != Level.TASK
+
+
 @atomic
 def irqs_disabled() -> bool:
     """irqs_disabled(): no other context of the CPU can change what it reads."""

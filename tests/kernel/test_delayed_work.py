@@ -252,13 +252,18 @@ def test_pending_is_cleared_before_the_function(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize(
-    "requeued",
+    ("meanwhile", "found", "runs"),
     [
-        pytest.param(False, id="0.5 two workers for one item: the second finds it gone"),
-        pytest.param(True, id="0.5 two workers for one item: the second finds it running"),
+        pytest.param("", "running", 1, id="0.5 two workers for one item: the second finds it gone"),
+        pytest.param("ended", "", 1, id="0.5 two workers for one item: the first has ended"),
+        pytest.param(
+            "queued", "pending queued running", 2, id="0.5 two workers for one item: queued again"
+        ),
     ],
 )
-def test_an_item_never_runs_twice_at_once(kernel: Kernel, requeued: bool) -> None:
+def test_an_item_never_runs_twice_at_once(
+    kernel: Kernel, meanwhile: str, found: str, runs: int
+) -> None:
     """Both workers have come for the item when the first starts it.
 
     Guards against a worker that runs what another one runs; queued again it is not lost either.
@@ -266,17 +271,19 @@ def test_an_item_never_runs_twice_at_once(kernel: Kernel, requeued: bool) -> Non
     walk = with_item(kernel, "queued")
     walk.happen("worker_takes_delayed_work", who=2, cpu=1, dwork=FIRST)
     taken(walk)
-    if requeued:
+    if meanwhile == "ended":
+        walk.go("kworker")
+    elif meanwhile == "queued":
         walk.call("hardirq", "queue", 4)
         expired_on_other_cpu(walk)
     walk.go("kworker", at=2)
-    assert [walk.value(f"Works.{name}", 1, FIRST) for name in ("ran", "inside")] == [1, 1]
-    assert state_of(walk) == ("pending queued running" if requeued else "running")
+    assert state_of(walk) == found
+    assert walk.value("Works.ran", 1, FIRST) == 1
     walk.go("kworker")
-    assert walk.can("worker_takes_delayed_work", dwork=FIRST) is requeued
-    if requeued:
+    assert walk.can("worker_takes_delayed_work", dwork=FIRST) is (runs == 2)
+    if runs == 2:
         taken(walk).go("kworker")
-        assert walk.value("Works.ran", 1, FIRST) == 2
+    assert walk.value("Works.ran", 1, FIRST) == runs
 
 
 def test_different_items_run_at_once(kernel: Kernel) -> None:
