@@ -177,14 +177,14 @@ EXPECT = [
     ),
     expect(
         "self_deadlock",
-        runs=("any-context",),
+        runs=("any-context", "a1-hardirq"),
         verdict="violated",
         because="V1-2: a probe under the krcp lock frees an object; in_nmi() is false there",
         reported="the reason for a caller-declared entry in v3",
     ),
     expect(
         "forbidden_call",
-        runs=("any-context",),
+        runs=("any-context", "a1-hardirq"),
         verdict="violated",
         because="the probe goes on as mainline and queues work",
         reported="the reason for a caller-declared entry in v3",

@@ -18,8 +18,8 @@ Abstractions:
   be sooner, on another CPU, is left out.
 """
 
-from model.kernel.cpu import Cpu, irqs_disabled, this_cpu
-from model.kernel.forbidden import call_is_forbidden
+from model.kernel.cpu import Cpu, this_cpu
+from model.kernel.forbidden import forbidden_from_nmi_or_probe
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.rcu import Rcu
 from model.language.syntax import (
@@ -37,7 +37,6 @@ from model.language.syntax import (
     pure,
     record,
     routine,
-    runs_in,
 )
 
 knob("callback_lists", False, "call_rcu() appends to a per-CPU list store by store")
@@ -74,9 +73,7 @@ def call_rcu(head: RcuHead) -> None:
 
     A probe that finds irqs on knows that it has not.
     """
-    if runs_in(nmi, probe):
-        if irqs_disabled():
-            call_is_forbidden()
+    forbidden_from_nmi_or_probe()
     flags = local_irq_save()
     if cfg.callback_lists:
         append_callback(head)

@@ -47,12 +47,14 @@ class Level(Enum):
 
 @record(count=cfg.cpus)
 class Cpu:
-    """One CPU. `curr` is the task on it, NULL when idle; `probed` is the level a probe hit."""
+    """One CPU. `curr` is the task on it, NULL when idle; `probed` is the level a probe hit,
+    `irqs_off_below` whether irqs were off there."""
 
     curr: Task
     irqs_off: bool
     preempt_count: Range[0, 2]
     probed: Level
+    irqs_off_below: bool
     needs_qs: bool
 
 

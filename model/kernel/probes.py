@@ -60,6 +60,7 @@ def probe_returns(cpu: Cpu) -> None:
     """Back into the probed routine."""
     quiet = cpu.probed == Level.TASK and not cpu.irqs_off and cpu.preempt_count == 0
     cpu.probed = Level.TASK
+    cpu.irqs_off_below = False
     note_quiescent_state(cpu, quiet)
 
 
@@ -75,6 +76,7 @@ def probe_hits_task(cpu: Cpu, obj: Object, reader: bool) -> None:
     require(not active(hardirq, cpu) and not active(nmi, cpu) and task_at_probe_point(cpu))
     Budget.probes -= 1
     cpu.probed = Level.TASK
+    cpu.irqs_off_below = cpu.irqs_off
     perhaps_begin_a_reader(reader)
     give(obj)
     start(probe, cpu, obj)
@@ -92,6 +94,7 @@ def probe_hits_hardirq(cpu: Cpu, obj: Object, reader: bool) -> None:
     require(active(hardirq, cpu) and not active(nmi, cpu) and at_probe_point(hardirq, cpu))
     Budget.probes -= 1
     cpu.probed = Level.HARDIRQ
+    cpu.irqs_off_below = True
     perhaps_begin_a_reader(reader)
     give(obj)
     start(probe, cpu, obj)
@@ -109,6 +112,7 @@ def probe_hits_nmi(cpu: Cpu, obj: Object, reader: bool) -> None:
     require(active(nmi, cpu) and at_probe_point(nmi, cpu))
     Budget.probes -= 1
     cpu.probed = Level.NMI
+    cpu.irqs_off_below = True
     perhaps_begin_a_reader(reader)
     give(obj)
     start(probe, cpu, obj)

@@ -242,7 +242,6 @@ def claim_rcu_work(rwork: RcuWork) -> bool:
 @routine(models="kernel/workqueue.c: queue_rcu_work")
 def queue_rcu_work(rwork: RcuWork) -> bool:
     """queue_rcu_work(): false if it was pending."""
-    forbidden_from_nmi_or_probe()
     if not claim_rcu_work(rwork):
         return False
     call_rcu(rwork.rcu)
