@@ -27,6 +27,7 @@ from model.language.source import Frame, Provenance
 FORMAT = "nolock trace"
 VERSION = 1
 LARGEST = 64 * 1024 * 1024
+_AGAIN = "record it again with `nolock trace ID --save`"
 _SCOPES: tuple[Scope, ...] = ("shared", "ghost", "local")
 
 
@@ -52,7 +53,8 @@ def save(trace: Trace, path: Path) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     part = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        # Names of files that are no text in the locale's encoding go out as the bytes they are.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(to_json(trace))
         part.chmod(0o644)
         part.replace(path)
@@ -63,7 +65,6 @@ def save(trace: Trace, path: Path) -> None:
 
 def load(path: Path) -> Trace:
     """Read a trace file. Raises TraceFileError where it is not one."""
-    again = "record it again with `nolock verify`"
     try:
         if path.stat().st_size > LARGEST:
             raise TraceFileError(path, f"larger than {LARGEST} bytes", "is this a trace file?")
@@ -77,15 +78,15 @@ def load(path: Path) -> Trace:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         what = f"is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-        raise TraceFileError(path, what, again) from error
+        raise TraceFileError(path, what, _AGAIN) from error
     except (RecursionError, ValueError) as error:
         raise TraceFileError(
-            path, "is not valid JSON: nested too deep or a number too long", again
+            path, "is not valid JSON: nested too deep or a number too long", _AGAIN
         ) from error
     try:
         return from_content(content)
     except TraceDecodeError as error:
-        raise TraceFileError(path, str(error), error.remedy or again) from error
+        raise TraceFileError(path, str(error), error.remedy or _AGAIN) from error
 
 
 def replay(path: Path, machine: Machine) -> Trace:
@@ -103,7 +104,7 @@ def from_content(content: Any) -> Trace:
         raise TraceDecodeError(f'has no "format": "{FORMAT}"', "is this a trace file?")
     version = top["version"].integer()
     if version != VERSION:
-        remedy = "update nolock" if version > VERSION else "record it again with `nolock verify`"
+        remedy = "update nolock" if version > VERSION else _AGAIN
         raise TraceDecodeError(f"has version {version}, this nolock reads {VERSION}", remedy)
     identity = top["identity"]
     steps = tuple(

@@ -1,4 +1,4 @@
-"""The command `nolock`, also as `python -m nolock`: hears Ctrl-C before anything large is loaded."""
+"""The command `nolock`, and `python -m nolock`: hears Ctrl-C before anything large is loaded."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ from nolock.explored import Explored, Failure
 from nolock.jobs import Job, OneOff, Search, jobs_of
 from nolock.mutation import MutantRow, killed_by, mutant_job
 from nolock.progress import ProgressLines
+from nolock.proofs import ProofTasks
 from nolock.schedule import Task, run_tasks
 from nolock.verify import DesignReport, Report, design_report
-from nolock.work import run_job, run_proof
+from nolock.work import run_job
 from properties.registry import PROPERTIES
 
-_PROOF_WEIGHT = 1e4
 _NOWHERE_RUN = "given"
 
 
@@ -73,23 +73,25 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
     manifests = [design_named(name) for name in designs]
     _no_two_alike(manifests)
     plans = [plan for manifest in manifests if (plan := _plan(manifest, asked))]
+    if named_mutants:
+        refuse_other_runs(asked)
     mutants = _mutants(named_mutants, all_of_them=whole_product)
     if not plans and not mutants:
         raise InputError("no run is left to do", "nolock list runs shows them all")
-    recoveries = _recoveries() if whole_product else []
     found = [(job, asked.traces) for plan in plans for job in plan.jobs]
     found += [(job, asked.traces and not whole_product) for _, job in mutants]
     at_once = min(asked.at_once, len(found))
     search = replace(asked.search, memory=asked.search.memory // at_once)
     jobs = [replace(job, search=search, explained=explained) for job, explained in found]
     tasks = [Task(job.key, run_job, job, job.weight, search.seconds) for job in jobs]
-    tasks += [Task(_proof_key(name), run_proof, name, _PROOF_WEIGHT) for name in recoveries]
+    proofs = ProofTasks(_recoveries() if whole_product else (), search.seconds)
+    tasks += proofs.tasks
     announce = any(plan.one_off for plan in plans)
     with ProgressLines(len(tasks), search.memory, announce) as lines:
-        results = run_tasks(tasks, asked.at_once, lines.hooks, stop_at=refuse_mistakes)
+        hooks = proofs.hooks(lines.hooks)
+        results = run_tasks(tasks, asked.at_once, hooks, stop_at=refuse_mistakes)
     rows = tuple(MutantRow(mutant, results[job.key]) for mutant, job in mutants)
-    proofs = [results[_proof_key(name)] for name in recoveries]
-    verdicts = tuple(v for proof in proofs if not isinstance(proof, Failure) for v in proof)
+    verdicts = proofs.verdicts(results)
     refuted: dict[str, None] = {
         f"recovery {v.recovery}": None for v in verdicts if v.verdict == "violated"
     }
@@ -98,8 +100,8 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
         mutants=rows,
         killed_by=killed_by(rows, {"start_address": tuple(refuted)}) if whole_product else None,
         proofs=verdicts,
-        failed_proofs=tuple(proof.text for proof in proofs if isinstance(proof, Failure)),
-        interrupted=any(_interrupted(result) for result in results.values()),
+        failed_proofs=proofs.failed(results),
+        interrupted=any(was_interrupted(result) for result in results.values()),
         seconds=time.monotonic() - began,
     )
 
@@ -110,7 +112,17 @@ def refuse_mistakes(result: object) -> None:
         raise InputError(result.text)
 
 
-def _interrupted(result: object) -> bool:
+def refuse_other_runs(asked: Asked) -> None:
+    """Raise InputError for what would narrow or change the run of a mutant."""
+    if asked.narrowed:
+        raise InputError(
+            "a mutant is explored in the run that its file states",
+            "leave out --run, --env, --property, --knob and bounds, or name designs only",
+        )
+
+
+def was_interrupted(result: object) -> bool:
+    """Whether Ctrl-C ended it, or kept it from beginning."""
     if isinstance(result, Failure):
         return result.kind == "interrupted"
     return isinstance(result, Explored) and result.reason == "interrupted"
@@ -175,11 +187,7 @@ def _no_two_alike(manifests: Sequence[Manifest]) -> None:
             raise InputError(f"two designs are called `{name}`", "give each once; rename a file")
 
 
-def _recoveries() -> list[str]:
+def _recoveries() -> tuple[str, ...]:
     from engines.symbolic.start_address import recovery_names
 
-    return list(recovery_names())
-
-
-def _proof_key(recovery: str) -> str:
-    return f"start_address/{recovery}"
+    return recovery_names()

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from nolock.errors import EXPECTED, INCOMPLETE, USAGE, InputError
 from nolock.options import (
     Given,
-    Seconds,
     bound_options,
     output_options,
     run_options,
     search_options,
+    time_limit_option,
 )
+from nolock.terminal import drop, prepare_streams
 
 _EXAMPLES = """
 \b
@@ -45,7 +49,27 @@ def _version() -> str:
         return "unknown (not installed)"
 
 
-@click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Click would end with 1 where the reader of stdout has left, which is a wrong verdict."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """With the options of the command itself: --help, --version."""
+        try:
+            return super().make_context(*args, **options)
+        except BrokenPipeError:
+            _end_quietly()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """With the options of its subcommands."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _end_quietly()
+
+
+@click.group(
+    cls=_Commands, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(_version(), prog_name="nolock")
 def nolock() -> None:
     """A model checker for the ways Linux frees memory from any context."""
@@ -93,7 +117,7 @@ def compare(designs: tuple[str, ...], **options: object) -> None:
 @nolock.command()
 @click.argument("targets", nargs=-1, metavar="[start-address|DESIGN]...")
 @click.option("--jobs", type=click.IntRange(1, 512), metavar="N", help="Proofs at once.")
-@click.option("--time-limit", type=Seconds(), metavar="SECONDS", help="Limit of each recovery.")
+@time_limit_option("Limit of each recovery.")
 @click.option("--no-caches", is_flag=True, help="Leave out the slab caches of this machine.")
 @output_options("text", "json", "junit")
 def prove(
@@ -121,7 +145,7 @@ def prove(
 @click.option("--dot", type=click.Path(path_type=Path), metavar="FILE", help="Draw it (Graphviz).")
 @click.option("--full", is_flag=True, help="Every step, none folded.")
 @click.option("--design", metavar="FILE", help="For a stored trace: where its design is now.")
-@click.option("--env", "envs", multiple=True, metavar="NAME", help="In this environment instead.")
+@click.option("--env", metavar="NAME", help="Not in the run's environment but in this one.")
 @bound_options
 @search_options
 @output_options("text", "json")
@@ -131,6 +155,7 @@ def trace(
     dot: Path | None,
     full: bool,
     design: str | None,
+    env: str | None,
     **options: object,
 ) -> None:
     """Show a counterexample, simplified and explained.
@@ -140,7 +165,8 @@ def trace(
     """
     from nolock.commands import trace_command
 
-    _run(lambda: trace_command(target, Given.of(options), save, dot, full, design))
+    given = Given.of({**options, "envs": (env,) if env else ()})
+    _run(lambda: trace_command(target, given, save, dot, full, design))
 
 
 @nolock.command("list")
@@ -169,37 +195,52 @@ def _run(command: Callable[[], int]) -> NoReturn:
     """Exit with the command's code; mistakes of the user become messages with exit code 2."""
     from model.language.source import CompileError
     from model.language.word_error import WordError
-    from nolock.errors import INCOMPLETE, USAGE, InputError
 
+    _hear_ctrl_c()
     try:
         code = command()
         sys.stdout.flush()
     except (CompileError, WordError, InputError) as error:
-        click.echo(f"nolock: {error}", err=True)
+        _complain(str(error))
         code = USAGE
     except BrokenPipeError:
-        _forget_stdout()
-        code = USAGE
+        _end_quietly()
     except OSError as error:
-        _forget_stdout()
-        place = f" {error.filename}" if error.filename else ""
-        click.echo(f"nolock: cannot write or read{place}: {error.strerror or error}", err=True)
-        code = USAGE
+        code = _cannot(error)
     except KeyboardInterrupt:
-        click.echo("nolock: interrupted", err=True)
+        _complain("interrupted")
         code = INCOMPLETE
     sys.exit(code)
 
 
-def _forget_stdout() -> None:
-    """Python flushes stdout once more when it ends; that must not fail a second time."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _hear_ctrl_c() -> None:
+    """Until now it ended the process at once (`__main__.py`); from here it is an exception."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError):  # whoever read stderr has left
+        click.echo(f"nolock: {text}", err=True)
+
+
+def _cannot(error: OSError) -> int:
+    drop(sys.stdout)
+    place = f" {error.filename}" if error.filename else ""
+    _complain(f"cannot write or read{place}: {error.strerror or error}")
+    return USAGE
+
+
+def _end_quietly() -> NoReturn:
+    drop(sys.stdout)
+    sys.exit(EXPECTED)
 
 
 def main() -> None:
-    """The entry point: output that the terminal's encoding lacks is replaced, never an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    nolock()
+    """The command line, once Ctrl-C is heard (`__main__.py`)."""
+    prepare_streams()
+    try:
+        nolock()
+    except OSError as error:
+        sys.exit(_cannot(error))

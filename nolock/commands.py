@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from counterexamples.graph import to_dot
 from counterexamples.render_terminal import render_text
@@ -15,9 +13,9 @@ from nolock.check import check
 from nolock.errors import EXPECTED, INCOMPLETE, USAGE
 from nolock.listing import print_list
 from nolock.options import Given
-from nolock.output import check_place, console_for_stdout, publish, write_whole
+from nolock.output import check_place, console_for_stdout, publish, write, write_whole
 from nolock.proving import prove, publish_proofs
-from nolock.report_text import WIDTH, say
+from nolock.report_text import say
 from nolock.show_trace import print_shown, trace_of_file, trace_of_id
 from nolock.start_file import write_start
 from nolock.verify import exit_code
@@ -49,6 +47,7 @@ def trace_command(
     for path in (save, dot, given.output):
         check_place(path)
     if Path(target).is_file() or target.endswith(".json"):
+        given.refuse_bounds("a stored trace has its bounds in it")
         shown = trace_of_file(Path(target), design)
     else:
         shown = trace_of_id(target, given.asked((), traces=True))
@@ -62,10 +61,8 @@ def trace_command(
         text = to_json(shown.trace)
     else:
         text = render_text(shown.trace, shown.explanation, full=full)
-    if given.output is not None:
-        write_whole(given.output, text)
-    elif given.form == "json":
-        console_for_stdout().file.write(text)
+    if given.output is not None or given.form == "json":
+        write(given.output, text)
     else:
         print_shown(shown, console_for_stdout(), full=full)
     return EXPECTED
@@ -82,12 +79,7 @@ def prove_command(
     """Prove, report, exit code."""
     check_place(output)
     proofs = prove(targets, jobs, seconds, caches)
-    if output is None:
-        publish_proofs(proofs, form, console_for_stdout())
-    else:
-        file = io.StringIO()
-        publish_proofs(proofs, form, Console(file=file, width=WIDTH, no_color=True))
-        write_whole(output, file.getvalue())
+    publish_proofs(proofs, form, output)
     return proofs.exit_code
 
 

@@ -24,22 +24,20 @@ _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
-class Seconds(click.ParamType):
-    """A time limit: a number above 0; `inf` is no limit."""
+def _time_limit(
+    _context: click.Context, _option: click.Parameter, value: float | None
+) -> float | None:
+    """A number of seconds above 0; `inf` is no limit."""
+    if value is not None and not value > 0:  # nan is not above 0 either
+        raise click.BadParameter(f"{value} is not a number of seconds above 0")
+    return None if value is None or math.isinf(value) else value
 
-    name = "seconds"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | None:
-        """The limit, or None for none."""
-        try:
-            seconds = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        if not seconds > 0:  # nan is not above 0 either
-            self.fail(f"{value} is not above 0", param, ctx)
-        return None if math.isinf(seconds) else seconds
+def time_limit_option(of_what: str) -> Callable[[Command], Command]:
+    """The time limit of searches or proofs."""
+    return click.option(
+        "--time-limit", type=float, callback=_time_limit, metavar="SECONDS", help=of_what
+    )
 
 
 def run_options(command: Command) -> Command:
@@ -85,9 +83,7 @@ def search_options(command: Command) -> Command:
         click.option(
             "--memory", metavar="SIZE", help="Limit of all searches together, such as 500M or 8G."
         ),
-        click.option(
-            "--time-limit", type=Seconds(), metavar="SECONDS", help="Limit of each search.",
-        ),
+        time_limit_option("Limit of each search."),
         click.option("--no-merge-local", is_flag=True, help="Do not merge steps nobody can see."),
         click.option("--no-merge-locks", is_flag=True, help="Do not merge steps under a lock."),
         click.option("--no-symmetry", is_flag=True, help="Do not identify renamed objects."),
@@ -158,6 +154,11 @@ class Given:
             at_once=jobs,
             traces=traces,
         )
+
+    def refuse_bounds(self, because: str) -> None:
+        """Raise InputError for bounds or an environment where they would change nothing."""
+        if self.values["envs"] or self._knobs():
+            raise InputError(f"{because}: --env, --knob and bounds cannot change it")
 
     def search(self) -> Search:
         """How to search; the memory is that of all searches together."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -12,15 +11,19 @@ from rich.console import Console
 
 from nolock.errors import InputError
 from nolock.report_text import WIDTH, print_matrix, print_report
+from nolock.terminal import Output, write_out
 from nolock.verify import Report
+
+_FILE_NAMES = "surrogateescape"
+"""Names of files that are no text in the user's encoding: their bytes are written as they are."""
 
 
 def console_for_stdout() -> Console:
     """A console no wider than our reports; the same width everywhere if it is no terminal."""
-    console = Console()
+    console = Output()
     if not console.is_terminal:
-        return Console(width=WIDTH, no_color=True, force_terminal=False)
-    return Console(width=min(console.width, WIDTH))
+        return Output(width=WIDTH, no_color=True, force_terminal=False)
+    return Output(width=min(console.width, WIDTH))
 
 
 def publish(
@@ -30,11 +33,7 @@ def publish(
     if form == "text" and output is None:
         _print(report, console_for_stdout(), traces, matrix)
         return
-    text = as_text(report, form, traces=traces, matrix=matrix)
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        write_whole(output, text)
+    write(output, as_text(report, form, traces=traces, matrix=matrix))
 
 
 def as_text(report: Report, form: str, *, traces: bool, matrix: bool = False) -> str:
@@ -47,8 +46,21 @@ def as_text(report: Report, form: str, *, traces: bool, matrix: bool = False) ->
     if form == "junit":
         return report_junit(report)
     file = io.StringIO()
-    _print(report, Console(file=file, width=WIDTH, no_color=True), traces, matrix)
+    _print(report, text_console(file), traces, matrix)
     return file.getvalue()
+
+
+def write(output: Path | None, text: str) -> None:
+    """Write a document to a file, or to stdout where there is none. Raises InputError."""
+    if output is None:
+        write_out(text)
+    else:
+        write_whole(output, text)
+
+
+def text_console(file: io.StringIO) -> Console:
+    """A console for reports that go to a file."""
+    return Console(file=file, width=WIDTH, no_color=True)
 
 
 def _print(report: Report, console: Console, traces: bool, matrix: bool) -> None:
@@ -75,12 +87,12 @@ def write_whole(path: Path, text: str) -> None:
     try:
         if path.exists() and not path.is_file():
             # A pipe or a device (/dev/stdout) cannot be replaced, and need not be.
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", errors=_FILE_NAMES)
             return
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         part = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "w", encoding="utf-8", errors=_FILE_NAMES) as file:
                 file.write(text)
             part.chmod(0o666 & ~_umask())
             part.replace(path)

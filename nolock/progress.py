@@ -13,6 +13,7 @@ from rich.text import Text
 
 from engines.explicit.search import Progress
 from nolock.schedule import Hooks
+from nolock.terminal import Output
 from nolock.work import Size
 
 _EVERY_SECONDS = 30.0
@@ -28,7 +29,7 @@ class ProgressLines:
     total: int
     memory: int
     announce: bool = False
-    console: Console = field(default_factory=lambda: Console(stderr=True))
+    console: Console = field(default_factory=lambda: Output(stderr=True))
     lines: dict[str, str] = field(default_factory=dict)
     done: int = 0
     live: Live | None = None
@@ -68,7 +69,7 @@ class ProgressLines:
         elif isinstance(message, Progress):
             self.lines[key] = f"{key}: {progress_text(message)}"
         else:
-            self.lines[key] = f"{key}: {getattr(message, 'kind', message)}"
+            self.lines[key] = f"{key}: {message}"
         self._show()
 
     def _ended(self, key: str, _result: Any) -> None:

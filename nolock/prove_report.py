@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -14,18 +14,25 @@ from engines.symbolic.slab_geometry import CacheVerdict, Reading
 from model.kernel.kinds import kind_named
 from properties.start_address import NAME, OUTCOME_SAYS, OUTCOMES, Defect, defect_of
 
+_ROOMY = 90
+"""From this width on the columns of tables have blanks beside them."""
+_NARROWEST = 12
 _STYLE = {"proved": "green", "violated": "red", "incomplete": "yellow"}
 
 
-def render_start_address(verdicts: Sequence[AddressVerdict], console: Console) -> None:
+def render_start_address(
+    verdicts: Sequence[AddressVerdict], console: Console, *, interrupted: bool = False
+) -> None:
     """Print the verdicts as a table, then each distinct defect with a picture and a paragraph."""
-    console.print(_table(verdicts))
+    # On a narrow terminal lines run on: a column of width 0 would say nothing.
+    console.print(_table(verdicts, console.width), crop=False)
     for verdict in verdicts:
-        if verdict.verdict == "incomplete":
-            console.print(
-                Text(f"incomplete: {verdict.recovery}, {_place(verdict)}: {verdict.reason}"),
-                style="yellow",
-            )
+        if not verdict.as_expected and verdict.verdict != "incomplete":
+            expected = f"{verdict.verdict}, expected {verdict.expected or 'nothing'}"
+            text = f"! {verdict.recovery}, {_place(verdict)}: {expected}"
+            console.print(Text(text), style="bold red")
+    for text in _undecided(verdicts):
+        console.print(Text(f"? {text}"), style="yellow")
     for verdict, defect in distinct_defects(verdicts):
         console.print()
         # Only the recovery's own file can say that it is this defect and not one like it.
@@ -36,7 +43,20 @@ def render_start_address(verdicts: Sequence[AddressVerdict], console: Console) -
         console.print(memory_picture(verdict), end="", soft_wrap=True)
         console.print(Text(defect.says))
     console.print()
-    console.print(Text(summary(verdicts)))
+    covered = "interrupted, this is what was covered; " if interrupted else ""
+    console.print(Text(covered + summary(verdicts)))
+
+
+def _undecided(verdicts: Sequence[AddressVerdict]) -> list[str]:
+    """What is incomplete, in a line for each recovery and reason."""
+    found: dict[tuple[str, str], list[AddressVerdict]] = {}
+    for verdict in verdicts:
+        if verdict.verdict == "incomplete":
+            found.setdefault((verdict.recovery, verdict.reason), []).append(verdict)
+    return [
+        f"{recovery}, {_place(group[0]) if len(group) == 1 else f'{len(group)} proofs'}: {reason}"
+        for (recovery, reason), group in found.items()
+    ]
 
 
 def distinct_defects(
@@ -60,9 +80,12 @@ def summary(verdicts: Sequence[AddressVerdict]) -> str:
     """Return one sentence: how many verdicts of which sort, and whether all were expected."""
     counts = {name: sum(v.verdict == name for v in verdicts) for name in _STYLE}
     parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    odd = [v for v in verdicts if not v.as_expected]
     seconds = sum(v.seconds for v in verdicts)
-    end = "all as expected" if not odd else f"{len(odd)} not as expected"
+    decided = [v for v in verdicts if v.verdict != "incomplete"]
+    good = sum(v.as_expected for v in decided)
+    end = f"{good} as expected, {len(decided) - good} not, {counts['incomplete']} incomplete"
+    if good == len(verdicts):
+        end = "all as expected"
     return f"{NAME}: {parts or 'nothing asked'}; {end}; {seconds:.1f} s"
 
 
@@ -119,13 +142,18 @@ def render_slab_geometry(
     console.print(table)
 
 
-def _table(verdicts: Sequence[AddressVerdict]) -> Table:
+def _table(verdicts: Sequence[AddressVerdict], width: int) -> Table:
     """One row for each recovery and kind, one column for each architecture and page size."""
     places = list(dict.fromkeys((v.arch, v.page_size) for v in verdicts))
-    table = Table("recovery", "allocation", title=NAME)
-    for arch, size in places:
-        table.add_column(f"{arch} {size // 1024}K", no_wrap=True)
-    table.add_column("if wrong")
+    table = Table(title=NAME, padding=(0, 1) if width >= _ROOMY else 0)
+    table.add_column("recovery", min_width=_longest(v.recovery for v in verdicts))
+    table.add_column("allocation", min_width=_NARROWEST)
+    for at, (arch, size) in enumerate(places):
+        # Broken between the two words where there is no room for both side by side.
+        heading = f"{arch} {size // 1024}K"
+        shown = [_cell(v).plain for v in verdicts if (v.arch, v.page_size) == places[at]]
+        table.add_column(heading, min_width=_longest([*heading.split(), *shown]))
+    table.add_column("if wrong", min_width=_NARROWEST)
     rows: dict[tuple[str, str], dict[tuple[str, int], AddressVerdict]] = {}
     for v in verdicts:
         rows.setdefault((v.recovery, v.kind), {})[v.arch, v.page_size] = v
@@ -149,8 +177,14 @@ def _table(verdicts: Sequence[AddressVerdict]) -> Table:
 def _cell(verdict: AddressVerdict | None) -> Text:
     if verdict is None:
         return Text("-", style="dim")  # no such objects there
-    expected = "" if verdict.as_expected else f" (expected {verdict.expected or 'nothing'})"
-    return Text(verdict.verdict + expected, style=_STYLE[verdict.verdict])
+    if verdict.verdict == "incomplete":
+        return Text("?", style=_STYLE["incomplete"])
+    odd = "" if verdict.as_expected else " !"
+    return Text(verdict.verdict + odd, style="bold red" if odd else _STYLE[verdict.verdict])
+
+
+def _longest(texts: Iterable[str]) -> int:
+    return max(map(len, texts), default=0)
 
 
 def _severity(verdict: AddressVerdict) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,14 @@ from rich.console import Console
 
 from engines.symbolic.address_verdict import AddressVerdict
 from engines.symbolic.slab_geometry import CacheVerdict, Reading, judge_caches, read_caches
-from engines.symbolic.start_address import prove_start_address, recovery_names
+from engines.symbolic.start_address import recovery_names
 from nolock.catalogue import design_named, design_paths, unknown
-from nolock.check import refuse_mistakes
+from nolock.check import refuse_mistakes, was_interrupted
 from nolock.errors import EXPECTED, INCOMPLETE, UNEXPECTED, InputError
 from nolock.explored import Failure
+from nolock.output import console_for_stdout, text_console, write
 from nolock.progress import ProgressLines
+from nolock.proofs import ProofTasks
 from nolock.prove_report import render_slab_geometry, render_start_address
 from nolock.report_json import proofs_json
 from nolock.report_junit import junit, proof_cases
@@ -24,6 +27,7 @@ from nolock.report_text import say
 from nolock.schedule import Task, run_tasks
 
 START_ADDRESS = "start-address"
+_CACHES = "slab caches"
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,13 @@ class Proofs:
     failed: tuple[str, ...]
     reading: Reading | None
     caches: tuple[CacheVerdict, ...]
+    interrupted: bool
 
     @property
     def exit_code(self) -> int:
         """0, 1 or 3. Caches are findings about this machine: nobody states what to expect."""
+        if self.interrupted:
+            return INCOMPLETE
         decided = [v for v in self.verdicts if v.verdict != "incomplete"]
         if any(not v.as_expected for v in decided):
             return UNEXPECTED
@@ -45,29 +52,26 @@ class Proofs:
         return EXPECTED if whole else INCOMPLETE
 
 
-@dataclass(frozen=True)
-class _Request:
-    recovery: str
-    seconds: float | None
-
-
 def prove(targets: Sequence[str], at_once: int, seconds: float | None, caches: bool) -> Proofs:
     """Prove recoveries, each in a process. Raises InputError for unknown names."""
     recoveries = recoveries_of(targets)
-    tasks = [Task(name, _prove, _Request(name, seconds)) for name in recoveries]
+    proofs = ProofTasks(tuple(recoveries), seconds)
+    tasks = proofs.tasks
     reading = read_caches() if caches else None
     if reading is not None:
-        tasks.append(Task("caches", _judge, (reading, tuple(recoveries), seconds)))
+        tasks.append(Task(_CACHES, _judge, (reading, tuple(recoveries), seconds)))
     with ProgressLines(len(tasks), 0) as lines:
-        results = run_tasks(tasks, at_once, lines.hooks, refuse_mistakes)
-    proofs = [results[name] for name in recoveries]
-    judged = results.get("caches", [])
-    failed = [f"{name}: {r.text}" for name, r in results.items() if isinstance(r, Failure)]
+        results = run_tasks(tasks, at_once, proofs.hooks(lines.hooks), refuse_mistakes)
+    judged, failed = results.get(_CACHES, []), proofs.failed(results)
+    if isinstance(judged, Failure):
+        reason = "interrupted" if was_interrupted(judged) else judged.text
+        failed, judged = (*failed, f"{_CACHES}: not judged: {reason}"), []
     return Proofs(
-        tuple(v for proof in proofs if not isinstance(proof, Failure) for v in proof),
-        tuple(failed),
+        proofs.verdicts(results),
+        failed,
         reading,
-        () if isinstance(judged, Failure) else tuple(judged),
+        tuple(judged),
+        any(was_interrupted(result) for result in results.values()),
     )
 
 
@@ -99,15 +103,23 @@ def _recovery_of(target: str) -> str:
     return manifest.recovery
 
 
-def publish_proofs(proofs: Proofs, form: str, console: Console) -> None:
-    """Print in a form."""
+def publish_proofs(proofs: Proofs, form: str, output: Path | None) -> None:
+    """Print in a form, or write it to the file. Raises InputError."""
+    code = proofs.exit_code
     if form == "json":
-        console.file.write(proofs_json(proofs.verdicts, proofs.caches, proofs.exit_code))
-        return
-    if form == "junit":
-        console.file.write(junit(proof_cases(proofs.verdicts)))
-        return
-    render_start_address(proofs.verdicts, console)
+        write(output, proofs_json(proofs.verdicts, proofs.caches, proofs.interrupted, code))
+    elif form == "junit":
+        write(output, junit(proof_cases(proofs.verdicts)))
+    elif output is None:
+        _print(proofs, console_for_stdout())
+    else:
+        file = io.StringIO()
+        _print(proofs, text_console(file))
+        write(output, file.getvalue())
+
+
+def _print(proofs: Proofs, console: Console) -> None:
+    render_start_address(proofs.verdicts, console, interrupted=proofs.interrupted)
     if proofs.reading is not None:
         say(console)
         say(console, "slab caches of the running kernel", "bold")
@@ -117,20 +129,7 @@ def publish_proofs(proofs: Proofs, form: str, console: Console) -> None:
             for note in proofs.reading.notes:
                 say(console, note, "yellow")
     for text in proofs.failed:
-        say(console, f"incomplete: {text}", "yellow")
-
-
-def _prove(request: _Request, report: Any) -> list[AddressVerdict]:
-    return prove_start_address(
-        [request.recovery],
-        time_limit=request.seconds,
-        progress=lambda verdict, done, cases: report(_Step(f"{done} of {cases}")),
-    )
-
-
-@dataclass(frozen=True)
-class _Step:
-    kind: str
+        say(console, f"? {text}", "yellow")
 
 
 def _judge(

@@ -38,13 +38,19 @@ def report_json(report: Report) -> str:
     )
 
 
-def proofs_json(proofs: Sequence[AddressVerdict], caches: Sequence[CacheVerdict], code: int) -> str:
+def proofs_json(
+    proofs: Sequence[AddressVerdict],
+    caches: Sequence[CacheVerdict],
+    interrupted: bool,
+    code: int,
+) -> str:
     """What `prove` found."""
     return _text(
         {
             "format": FORMAT,
             "verdicts": start_address_json(proofs),
             "caches": [asdict(verdict) for verdict in caches],
+            "interrupted": interrupted,
             "exit_code": code,
         }
     )

@@ -74,7 +74,9 @@ def junit(cases: Iterable[Case]) -> str:
             elif case.says:
                 xml.SubElement(test, "system-out").text = _clean(case.says)
     xml.indent(root)
-    return xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    # As bytes first: as text, the declaration would name the locale's encoding.
+    document: bytes = xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document.decode() + "\n"
 
 
 def _verdict(verdict: Verdict) -> Case:

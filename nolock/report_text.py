@@ -15,6 +15,7 @@ from nolock.explored import MODEL_ERROR, Explored, Failure, Result
 from nolock.jobs import Job
 from nolock.mutation import MutantRow
 from nolock.prove_report import summary
+from nolock.terminal import spelled
 from nolock.verdicts import Verdict
 from nolock.verify import DesignReport, Report, exit_code
 from properties.registry import PROPERTIES
@@ -51,7 +52,7 @@ def print_matrix(report: Report, console: Console) -> None:
         if run != previous:
             table.append([Text(run, style="bold")])
         previous = run
-        table.append([Text(f"  {design}"), *cells_of(row, columns)])
+        table.append([Text(f"  {design}"), *cells_of(row, columns, console)])
     print_table(console, ["run and design"], columns, table)
     say(console)
     for design_report in report.designs:
@@ -85,7 +86,7 @@ def print_design(design: DesignReport, console: Console, *, traces: bool) -> Non
     say(console)
     columns = properties_in(design.verdicts)
     rows = [
-        [Text(job.run.name), Text(job.run.env), *cells_of(design.of_run(job), columns)]
+        [Text(job.run.name), Text(job.run.env), *cells_of(design.of_run(job), columns, console)]
         for job in design.jobs
     ]
     print_table(console, ["run", "env"], columns, rows)
@@ -119,10 +120,10 @@ def properties_in(verdicts: Sequence[Verdict]) -> list[str]:
     return [name for name in PROPERTIES if name in checked]
 
 
-def cells_of(verdicts: Sequence[Verdict], columns: Sequence[str]) -> list[Text]:
+def cells_of(verdicts: Sequence[Verdict], columns: Sequence[str], console: Console) -> list[Text]:
     """The marks of one row."""
     by_property = {verdict.property: verdict for verdict in verdicts}
-    return [mark(by_property.get(name)) for name in columns]
+    return [mark(by_property.get(name), console) for name in columns]
 
 
 def print_table(
@@ -153,19 +154,19 @@ def print_table(
         )
 
 
-def mark(verdict: Verdict | None) -> Text:
+def mark(verdict: Verdict | None, console: Console) -> Text:
     """One cell: ✔ holds, ✘ violated, ? incomplete, - not checked; ! is not as expected."""
     if verdict is None:
         return Text("-", style="dim")
-    sign = _MARKS[verdict.verdict]
+    sign = spelled(_MARKS[verdict.verdict], console)
     match verdict.standing:
         case "unexpected":
             return Text(f"{sign} !", style="bold red")
         case "incomplete":
             return Text(sign, style="yellow")
         case "not judged":
-            return Text(sign, style="magenta" if sign == "✘" else "")
-    return Text(sign, style="green" if sign == "✔" else "cyan")
+            return Text(sign, style="magenta" if verdict.verdict == "violated" else "")
+    return Text(sign, style="cyan" if verdict.verdict == "violated" else "green")
 
 
 def _heading(name: str) -> tuple[str, str]:

@@ -13,10 +13,18 @@ from counterexamples.replay import ReplayError
 from counterexamples.simplify import simplify
 from counterexamples.store import TraceFileError, load
 from counterexamples.trace import Trace, fingerprint
+from model.environments import ENVIRONMENTS
 from model.language.machine import Machine
 from model.manifest import Manifest, Run
-from nolock.catalogue import design_named, design_paths, mutant_paths, runs_named, unknown
-from nolock.check import Asked, refuse_mistakes, runs_asked
+from nolock.catalogue import (
+    chosen_names,
+    design_named,
+    design_paths,
+    mutant_paths,
+    runs_named,
+    unknown,
+)
+from nolock.check import Asked, refuse_mistakes, refuse_other_runs, runs_asked
 from nolock.errors import InputError
 from nolock.explored import MODEL_ERROR, Explored, Failure
 from nolock.jobs import Job, jobs_of, properties_of
@@ -87,7 +95,9 @@ def trace_of_file(path: Path, design: str | None) -> Shown:
     try:
         trace = replay_on(stored, machine)
     except ReplayError as error:
-        raise InputError(f"{path}: {error}", "record it again with nolock trace --save") from None
+        raise InputError(
+            f"{path}: {error}", "record it again with `nolock trace ID --save`"
+        ) from None
     return _explained(machine, trace)
 
 
@@ -110,6 +120,7 @@ def _job(name: str, asked: Asked) -> tuple[Job, str]:
     if prop not in (*PROPERTIES, MODEL_ERROR):
         raise unknown("property", prop, PROPERTIES)
     if owner == "mutants":
+        refuse_other_runs(asked)
         job = _mutant_named(run)
     else:
         job = _job_of_design(design_named(owner), run, asked)
@@ -121,7 +132,8 @@ def _job(name: str, asked: Asked) -> tuple[Job, str]:
 
 
 def _job_of_design(manifest: Manifest, run: str, asked: Asked) -> Job:
-    one_off = replace(asked.one_off, env=asked.envs[0] if asked.envs else "")
+    envs = chosen_names("environment", asked.envs, ENVIRONMENTS)
+    one_off = replace(asked.one_off, env="".join(envs))
     if manifest.runs:
         runs = runs_named(manifest, [run])
     else:

@@ -10,7 +10,6 @@ from counterexamples.simplify import simplify
 from counterexamples.trace import Trace, build_trace
 from engines.explicit.explore import Options, Progress, explore
 from engines.result import Exploration, Violation
-from engines.symbolic.address_verdict import AddressVerdict
 from model.edits import read_mutant
 from model.kernel.kinds import kind_named
 from model.language.declarations import shown_path
@@ -111,13 +110,6 @@ def recovery_outcome(recovery: str, kind: str) -> Outcome | None:
 
     arch = "arm64" if kind_named(kind).tagged else "x86-64"
     return outcome_of(recovery, kind, arch)
-
-
-def run_proof(recovery: str, report: Callable[[AddressVerdict], None]) -> list[AddressVerdict]:
-    """Prove or refute one recovery for every kind of allocation, architecture and page size."""
-    from engines.symbolic.start_address import prove_start_address
-
-    return prove_start_address([recovery], progress=lambda verdict, _done, _all: report(verdict))
 
 
 def _plain(job: Job, machine: Machine, result: Exploration) -> Explored:

@@ -24,6 +24,9 @@ from engines.explicit.compiler import (
 )
 
 _DIGEST_BYTES = 20
+FILE_NAMES = "surrogateescape"
+"""The generated C names the model's files. A name that is no text in the locale's encoding is
+written as the bytes that it is."""
 
 
 def build_cached(
@@ -89,7 +92,7 @@ class _Build:
         place in one step, and any of them is right.
         """
         flags = (GENERATED_FLAGS, RUNTIME_FLAGS, LINK_FLAGS)
-        digest = self._digest(*flags, self.source_text.encode())
+        digest = self._digest(*flags, self.source_text.encode(errors=FILE_NAMES))
         library = directory / f"model-{digest}.so"
         if _usable(library):
             return library
@@ -120,8 +123,10 @@ class _Build:
         digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
         command = (Path(self.compiler.command[0]).name, *self.compiler.command[1:])
         for part in (command, [self.compiler.version, platform.machine()], *parts):
-            content = part if isinstance(part, bytes) else "\0".join(part).encode()
-            _add(digest, content)
+            if isinstance(part, bytes):
+                _add(digest, part)
+            else:
+                _add(digest, "\0".join(part).encode(errors=FILE_NAMES))
         for content in self.runtime.content:
             _add(digest, content)
         return digest.hexdigest()
@@ -144,7 +149,7 @@ def _usable(built: Path) -> bool:
 def _write_atomically(path: Path, text: str) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors=FILE_NAMES) as file:
             file.write(text)
         Path(name).replace(path)
     except BaseException:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.explicit.cache import build_cached
+from engines.explicit.cache import FILE_NAMES, build_cached
 from engines.explicit.codegen import generate
 from engines.explicit.compiler import Compiler
 from engines.explicit.search import (
@@ -87,7 +87,7 @@ def search(
     places = layout(machine)
     generated = generate(machine, places, merging, symmetry)
     if keep_c is not None:
-        keep_c.write_text(generated.source, encoding="utf-8")
+        keep_c.write_text(generated.source, encoding="utf-8", errors=FILE_NAMES)
     library = _open(build_cached(generated.source, _RUNTIME, compiler=compiler))
     compiled = time.monotonic()
     with _Search.start(library, places, limits.memory) as running:

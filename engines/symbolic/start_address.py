@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -94,21 +95,20 @@ def prove_start_address(
     `progress` is called with each verdict, how many there are and how many there will be.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    programs = [load_recovery(recovery) for recovery in recoveries]
     arches = (arch,) if isinstance(arch, str) else tuple(arch)
-    cases = [
-        (name, program, kind, layout)
-        for name, program in programs
-        for layout in layouts(arches, tuple(page_sizes))
-        for kind in map(kind_named, kinds)
-        if exists_on(kind, layout)
-    ]
+    cases = _cases_of(recoveries, kinds, page_sizes, arches)
     verdicts: list[AddressVerdict] = []
-    for name, program, kind, layout in cases:
-        verdicts.append(_judge(name, program, kind, layout, deadline))
+    for case in cases:
+        verdicts.append(_judge(case, deadline))
         if progress is not None:
             progress(verdicts[-1], len(verdicts), len(cases))
     return verdicts
+
+
+def undecided(recovery: str, done: int, reason: str) -> list[AddressVerdict]:
+    """The verdicts that are left of a recovery when so many were reached: all incomplete."""
+    cases = _cases_of([recovery], KIND_NAMES, PAGE_SIZES, ARCHES)
+    return [_verdict(case, None, reason, "none", 0.0) for case in cases[done:]]
 
 
 def outcome_of(
@@ -124,9 +124,32 @@ def outcome_of(
     return found[0].outcome
 
 
-def _judge(
-    name: str, program: WordProgram, kind: Kind, layout: Layout, deadline: float | None
-) -> AddressVerdict:
+@dataclass(frozen=True)
+class _Case:
+    recovery: str
+    program: WordProgram
+    kind: Kind
+    layout: Layout
+
+
+def _cases_of(
+    recoveries: Sequence[str],
+    kinds: Sequence[str],
+    page_sizes: Sequence[int],
+    arches: Sequence[str],
+) -> list[_Case]:
+    """All that is to be judged, in the order of the verdicts."""
+    return [
+        _Case(name, program, kind, layout)
+        for name, program in map(load_recovery, recoveries)
+        for layout in layouts(tuple(arches), tuple(page_sizes))
+        for kind in map(kind_named, kinds)
+        if exists_on(kind, layout)
+    ]
+
+
+def _judge(case: _Case, deadline: float | None) -> AddressVerdict:
+    program, kind, layout = case.program, case.kind, case.layout
     began = time.monotonic()
     witness: Witness | None = None
     if deadline is not None and began >= deadline:
@@ -138,10 +161,18 @@ def _judge(
             witness, tried = find_witness(program, kind, layout, deadline, may_fault=may_fault)
             engine = "evaluator" if witness else "Z3, integers and bit-vectors"
             reason = f"{reason}; {tried}"
-    expected = _expectation(program, kind)
+    return _verdict(case, witness, reason, engine, time.monotonic() - began)
+
+
+def _verdict(
+    case: _Case, witness: Witness | None, reason: str, engine: str, seconds: float
+) -> AddressVerdict:
+    """Proved where there is no `reason` against it."""
+    kind, layout = case.kind, case.layout
+    expected = _expectation(case.program, kind)
     proved = not reason
     return AddressVerdict(
-        recovery=name,
+        recovery=case.recovery,
         kind=kind.name,
         arch=layout.arch,
         page_size=layout.page_size,
@@ -149,7 +180,7 @@ def _judge(
         outcome="right" if proved else witness.outcome if witness else None,
         covers=covers(kind, layout),
         engine=engine,
-        seconds=time.monotonic() - began,
+        seconds=seconds,
         witness=witness,
         expected=expected.verdict if expected else None,
         because=expected.because if expected else "",

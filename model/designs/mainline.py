@@ -6,14 +6,24 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.kernel.callbacks import call_rcu
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
+from model.kernel.sheaves import (
+    add_to_sheaf,
+    flush_all_rcu_sheaves,
+    get_rcu_sheaf,
+    unlock_pcs,
+)
 from model.language.syntax import (
+    NULL,
+    cfg,
     expect,
+    inline,
     routine,
     run,
 )
@@ -129,13 +139,36 @@ EXPECT = [
 
 @routine(models="mm/slab_common.c: kvfree_rcu_barrier, v6.19", entry=(barrier,))
 def kvfree_rcu_barrier() -> None:
-    """kvfree_rcu_barrier(), without sheaves to flush first."""
+    """kvfree_rcu_barrier(): sheaves are flushed first."""
+    if cfg.sheaves > 0:
+        flush_all_rcu_sheaves()
     wait_for_batches()
 
 
 @routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, hardirq, nmi, probe))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(ptr, head): `head` stands for the object and for its rcu_head alike."""
+    if cfg.sheaves > 0 and not cfg.preempt_rt:
+        if kfree_rcu_sheaf(head):
+            return
+    queue_on_krcp(head)
+
+
+@routine(models="mm/slub.c: __kfree_rcu_sheaf, v6.19")
+def kfree_rcu_sheaf(obj: Object) -> bool:
+    """Put the object into the CPU's sheaf; a full one goes to RCU before the lock is dropped."""
+    sheaf = get_rcu_sheaf(True, True)
+    if sheaf == NULL:
+        return False
+    if add_to_sheaf(sheaf, obj):
+        call_rcu(sheaf.rcu)
+    unlock_pcs()
+    return True
+
+
+@inline
+def queue_on_krcp(head: Object) -> None:
+    """The batching path, for what no sheaf takes."""
     debug_object_queue(head)
     kasan_record_aux_stack(head)
     flags = local_irq_save()

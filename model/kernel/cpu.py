@@ -52,7 +52,7 @@ class Cpu:
 
     curr: Task
     irqs_off: bool
-    preempt_count: Range[0, 2]
+    preempt_count: Range[0, 3]
     probed: Level
     irqs_off_below: bool
     needs_qs: bool
@@ -82,7 +82,7 @@ class Kworker:
 @record(count=cfg.barriers)
 class BarrierCaller:
     """A task that calls the barrier, once. `asleep`: it waits for something, on no CPU;
-    `woken`: somebody has woken it.
+    `woken`: somebody has woken it; `target`: the one CPU it may run on next.
 
     `owed` are the objects that must be freed when the barrier returns.
     """
@@ -91,6 +91,7 @@ class BarrierCaller:
     used: bool
     asleep: bool
     woken: bool
+    target: Cpu
     owed: Ghost[Array[bool, Object]]
 
 
@@ -178,6 +179,20 @@ def in_nmi() -> bool:
     if runs_in(probe):
         return smp_processor_id().probed == Level.NMI
     return runs_in(nmi)
+
+
+@pure
+def can_spin_trylock() -> bool:
+    """can_spin_trylock(): whether trying a spinlock_t tells the truth and does no harm here.
+
+    On PREEMPT_RT such a lock sleeps and must not be tried in NMI or hardirq; on UP a trylock always
+    succeeds, so that an NMI cannot rely on it.
+    """
+    if cfg.preempt_rt:
+        return not runs_in(nmi, hardirq) and not hits_handler()
+    if not cfg.smp:
+        return not in_nmi()
+    return True
 
 
 @pure

@@ -5,6 +5,8 @@ debugging) taking it only disables preemption: `lock` does not wait and `trylock
 What is recorded there is who is inside, for `lock_discipline`: two contexts inside at once is what
 the lock is there to prevent.
 
+On SMP the lock functions can be probed; on UP they are inlined and cannot.
+
 Abstractions:
 * Who waits is recorded per CPU, not in queue order: with two waiting CPUs either may get the
   lock next. That adds executions and loses none.
@@ -131,26 +133,26 @@ def release(lock: RawSpinlock) -> None:
         lock.inside[level()] = False
 
 
-@routine(models="kernel/locking/spinlock.c: _raw_spin_lock")
+@routine(models="kernel/locking/spinlock.c: _raw_spin_lock", traceable=cfg.smp)
 def raw_spin_lock(lock: RawSpinlock) -> None:
     """raw_spin_lock(), with irqs already off."""
     if not lock_or_queue(lock):
         wait_for_lock(lock)
 
 
-@routine(models="kernel/locking/spinlock.c: _raw_spin_unlock")
+@routine(models="kernel/locking/spinlock.c: _raw_spin_unlock", traceable=cfg.smp)
 def raw_spin_unlock(lock: RawSpinlock) -> None:
     """raw_spin_unlock()."""
     release(lock)
 
 
-@routine(models="kernel/locking/spinlock.c: _raw_spin_trylock")
+@routine(models="kernel/locking/spinlock.c: _raw_spin_trylock", traceable=cfg.smp)
 def raw_spin_trylock(lock: RawSpinlock) -> bool:
     """raw_spin_trylock(), with irqs already off."""
     return try_to_take(lock)
 
 
-@routine(models="kernel/locking/spinlock.c: _raw_spin_lock_irqsave")
+@routine(models="kernel/locking/spinlock.c: _raw_spin_lock_irqsave", traceable=cfg.smp)
 def raw_spin_lock_irqsave(lock: RawSpinlock) -> bool:
     """raw_spin_lock_irqsave(): returns the saved flags."""
     flags = local_irq_save()
@@ -159,7 +161,7 @@ def raw_spin_lock_irqsave(lock: RawSpinlock) -> bool:
     return flags
 
 
-@routine(models="kernel/locking/spinlock.c: _raw_spin_unlock_irqrestore")
+@routine(models="kernel/locking/spinlock.c: _raw_spin_unlock_irqrestore", traceable=cfg.smp)
 def raw_spin_unlock_irqrestore(lock: RawSpinlock, flags: bool) -> None:
     """raw_spin_unlock_irqrestore()."""
     release(lock)

@@ -161,5 +161,7 @@ def barrier_is_switched_in(who: BarrierCaller, cpu: Cpu) -> None:
     """A caller that no longer sleeps, or was preempted, gets an idle CPU."""
     require(active(barrier, who) and who.task.cpu == NULL and not who.asleep)
     require(cpu.curr == NULL and quiescent(cpu))
+    require(who.target == NULL or who.target == cpu)
+    who.target = NULL
     cpu.curr = who.task
     who.task.cpu = cpu

@@ -14,7 +14,7 @@ Abstractions:
 """
 
 from model.kernel.callbacks import RcuHead, call_rcu
-from model.kernel.cpu import BarrierCaller, quiescent
+from model.kernel.cpu import BarrierCaller, Cpu, quiescent
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.irq_work import IrqWork
 from model.kernel.rcu import note_quiescent_state
@@ -27,6 +27,7 @@ from model.language.syntax import (
     check,
     container_of,
     embed,
+    inline,
     me,
     of,
     pure,
@@ -61,6 +62,21 @@ def schedule() -> None:
     who.task.cpu = NULL
     who.asleep = True
     note_quiescent_state(cpu, quiescent(cpu))
+
+
+@atomic
+def choose_cpu(cpu: Cpu) -> None:
+    """The task may run on this CPU only."""
+    who = myself()
+    who.target = cpu
+    who.asleep = False
+
+
+@inline
+def move_to(cpu: Cpu) -> None:
+    """Go on on a given CPU, as a work bound to it would."""
+    schedule()
+    choose_cpu(cpu)
 
 
 # --- callbacks and grace periods ----------------------------------------------------------------

@@ -42,7 +42,7 @@ class Calls(Choices):
         """Expand a call here. Returns the result (of type NOTHING if there is none)."""
         if self.atomic and decl.kind != "atomic":
             self.fail(f"`{decl.name}` takes several steps; an atomic body is one", node)
-        traceable = decl.kind == "routine"
+        traceable = decl.kind == "routine" and self._traceable(decl)
         self.flush(node)
         call = self.enter(decl, env, node)
         if traceable:
@@ -68,6 +68,13 @@ class Calls(Choices):
         if len(call.returned) == 1 and isinstance(call.returned[0].expr, Const):
             return call.returned[0]
         return Value(Temp(call.result.name), call.result.type)
+
+    def _traceable(self, decl: RoutineDecl) -> bool:
+        """Whether the routine's entry and exit are probe points: unless it says otherwise."""
+        option = decl.options.get("traceable")
+        if option is None:
+            return True
+        return bool(self.in_module(decl.module, lambda: self.const(option)))
 
     def _own_parameters(self, call: Call) -> None:
         """Parameters that the body assigns get a cell of their own."""
@@ -129,7 +136,9 @@ class Calls(Choices):
             self.fail(f"`{pool.decl.name}` has no static field `{name}`", node)
         self.flush(node)
         ends: list[Edge] = []
-        homes = [home for home in pool.embeddings if not disjoint(home.type, owner.type)]
+        homes = [
+            home for home in pool.embeddings if home.size and not disjoint(home.type, owner.type)
+        ]
         for i, home in enumerate(homes):
             source = home.static.get(name)
             if source is None:

@@ -165,7 +165,7 @@ class Fields(PureCalls):
         """A static field: it follows from where the record is embedded."""
         result: Value | None = None
         for home in reversed(self.world.pools[owner.type.name].embeddings):
-            if disjoint(home.type, owner.type):
+            if not home.size or disjoint(home.type, owner.type):
                 continue
             if name not in home.static:
                 self.fail(f"{home.owner}.{home.field} gives no `{name}`", node, "embed(name=...)")

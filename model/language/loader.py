@@ -29,7 +29,7 @@ PACKAGES = ("model.kernel.", "model.designs.", "model.mutants.", "properties.")
 _SYNTAX = "model.language.syntax"
 OPTIONS: Mapping[str, frozenset[str]] = {
     "record": frozenset({"count", "per", "single", "ghost", "when"}),
-    "routine": frozenset({"models", "entry"}),
+    "routine": frozenset({"models", "entry", "traceable"}),
     "inline": frozenset({"models", "entry"}),
     "atomic": frozenset({"models", "entry"}),
     "pure": frozenset(),

@@ -128,6 +128,17 @@ def test_a_time_limit_gives_incomplete_and_exit_3(command: Command, tmp_path: Pa
     assert "stopped at the time limit after" in result.stdout
 
 
+@pytest.mark.parametrize("limit", ["inf", "1e300"])
+@pytest.mark.parametrize("engine", ["auto", "python"])
+def test_a_time_limit_may_be_as_long_as_one_likes(
+    command: Command, tmp_path: Path, limit: str, engine: str
+) -> None:
+    """Guards against an overflow on the way to the engine's clock."""
+    words = ("verify", write_toy(tmp_path), "--time-limit", limit, "--engine", engine)
+    result = command(*words)
+    assert result.exit_code == 0, result.output
+
+
 def test_json_is_one_object_with_all_verdicts(command: Command, tmp_path: Path) -> None:
     """Guards the form that other programs read."""
     result = verify(command, write_toy(tmp_path), "--format", "json")

@@ -1,0 +1,267 @@
+"""landed: what went to slab/for-7.3, kfree_call_rcu_nolock() with trylocked sheaves and deferral.
+
+Source: commits acc6fdade62c, 3bc999d944b3, 2a8bb29ec9b2, 69abda97a09b (2026-08). The nolock entry
+puts a slab object into the running CPU's rcu_free sheaf under a local_trylock, trying the barn's
+lock; a sheaf that fills goes to call_rcu() if irqs are on, since then no call_rcu() was cut into,
+else onto a per-CPU llist. What no sheaf takes is parked on another llist. One irq_work serves both:
+parked objects are freed with kvfree_call_rcu(), parked sheaves given to call_rcu(). The batching
+code knows nothing of all this. The krcp list keeps no start address; it is recovered from the link.
+
+Left out: objects freed by kfree_nolock() (the first of the three lists), remote nodes and vmalloc
+addresses, all of which are parked and come in from there.
+"""
+
+from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.designs.mainline import queue_on_krcp
+from model.kernel.callbacks import call_rcu
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.kernel.cpu import Cpu, irqs_disabled, this_cpu
+from model.kernel.interrupts import preempt_disable, preempt_enable
+from model.kernel.irq_work import IrqWork, irq_work_queue
+from model.kernel.llist import LlistHead, llist_add, llist_del_all
+from model.kernel.objects import Object
+from model.kernel.sheaves import (
+    Sheaf,
+    add_to_sheaf,
+    flush_all_rcu_sheaves,
+    get_rcu_sheaf,
+    unlock_pcs,
+)
+from model.kernel.slab import recover_start
+from model.kernel.waiting import irq_work_sync
+from model.language.syntax import (
+    NULL,
+    Embed,
+    atomic,
+    cfg,
+    container_of,
+    embed,
+    event,
+    expect,
+    inline,
+    knob,
+    record,
+    routine,
+    run,
+    set_knob,
+    unreached,
+)
+
+TITLE = "landed: for-7.3, trylocked sheaves and one deferral"
+
+RECOVERY = "corrected"
+
+RUNS = [
+    run(
+        "any-context",
+        env="smp",
+        why="NMI and probes through the nolock entry, tasks through either",
+        nmis=1,
+        probes=1,
+        tasks=1,
+        cpus=1,
+        bnodes=0,
+        other_gps=0,
+        callback_lists=True,
+    ),
+    run(
+        "two-cpus",
+        env="smp",
+        why="two CPUs share the barn",
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+        readers=1,
+    ),
+    run(
+        "full-sheaves",
+        env="smp",
+        why="a sheaf of two objects, three objects",
+        cpus=1,
+        tasks=1,
+        objects=3,
+        nmis=1,
+        probes=1,
+        sheaf_capacity=2,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "barrier",
+        env="smp",
+        why="the barrier while an NMI frees",
+        barriers=1,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        sheaf_capacity=2,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "rt",
+        env="preempt_rt",
+        why="sheaves by trylock in every context",
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run("up", env="up", why="no SMP", nmis=1, probes=1, readers=1, bnodes=0, other_gps=0),
+]
+
+EXPECT = [
+    expect(
+        "no_lost_objects",
+        runs=("full-sheaves", "barrier"),
+        verdict="violated",
+        because="F-2: a sheaf that is not full waits until another free, or a barrier, comes",
+        reported="by design",
+    ),
+    expect("*", runs="*", verdict="holds", because="what may be held below is only tried"),
+]
+
+UNREACHED = [
+    unreached(
+        "return_sheaf",
+        "*",
+        because="who holds the lock of a CPU's sheaves is not switched out here",
+    ),
+    unreached(
+        "sheaf_llist_add", "*", because="tasks and irq_work threads run with irqs on: call_rcu()"
+    ),
+]
+
+set_knob("rcu_ptr", True)
+set_knob("sheaves", 2)
+knob("rt_sheaf", True, "PREEMPT_RT enters the sheaf path, with trylocks only (sources disagree)")
+knob("always_call_rcu", False, "a full sheaf is never parked: what the test of irqs is for")
+
+
+@record()
+class SheafLlist:
+    """An llist of sheaves. Adding is one step: its retry repeats only what nobody sees."""
+
+    first: Sheaf
+
+
+@record(per=Cpu)
+class DeferredWork:
+    """struct deferred_percpu_work: what is parked on a CPU, and the irq_work for it."""
+
+    objects_by_rcu: Embed[LlistHead]
+    rcu_sheaves: Embed[SheafLlist]
+    work: Embed[IrqWork] = embed(func=deferred_percpu_work_fn, lazy=False, hard=False)
+
+
+# --- freeing ------------------------------------------------------------------------------------
+
+
+@routine(models="mm/slab_common.c: kvfree_call_rcu, for-7.3", entry=(client, hardirq))
+def kvfree_call_rcu(head: Object) -> None:
+    """kvfree_rcu(): a sheaf, else the krcp. On PREEMPT_RT the sheaf is only tried."""
+    if not cfg.preempt_rt or cfg.rt_sheaf:
+        if kfree_rcu_sheaf(head, not cfg.preempt_rt):
+            return
+    queue_on_krcp(head)
+
+
+@routine(
+    models="mm/slab_common.c: kfree_call_rcu_nolock, for-7.3",
+    entry=(client, hardirq, nmi, probe),
+)
+def kfree_call_rcu_nolock(head: Object) -> None:
+    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked."""
+    if not kfree_rcu_sheaf(head, False):
+        defer_kfree_rcu(head)
+
+
+@routine(models="mm/slub.c: __kfree_rcu_sheaf, for-7.3")
+def kfree_rcu_sheaf(obj: Object, allow_spin: bool) -> bool:
+    """Put the object into the CPU's sheaf; a full one goes to RCU before the lock is dropped."""
+    sheaf = get_rcu_sheaf(allow_spin, True)
+    if sheaf == NULL:
+        return False
+    if add_to_sheaf(sheaf, obj):
+        submit(sheaf, allow_spin)
+    unlock_pcs()
+    return True
+
+
+@inline
+def submit(sheaf: Sheaf, allow_spin: bool) -> None:
+    """To call_rcu(), unless this may have cut into one."""
+    if not allow_spin and not cfg.always_call_rcu:
+        if irqs_disabled():
+            park_sheaf(sheaf)
+            return
+    call_rcu(sheaf.rcu)
+
+
+# --- deferral -----------------------------------------------------------------------------------
+
+
+@atomic
+def sheaf_llist_add(sheaf: Sheaf, list: SheafLlist) -> bool:
+    """llist_add(): true if the list was empty."""
+    was_empty = list.first == NULL
+    sheaf.next = list.first
+    list.first = sheaf
+    return was_empty
+
+
+@atomic
+def sheaf_llist_del_all(list: SheafLlist) -> Sheaf:
+    """llist_del_all()."""
+    first = list.first
+    list.first = NULL
+    return first
+
+
+@inline
+def park_sheaf(sheaf: Sheaf) -> None:
+    """Park a full sheaf; preemption is off, the lock is held."""
+    parked = this_cpu(DeferredWork)
+    if sheaf_llist_add(sheaf, parked.rcu_sheaves):
+        irq_work_queue(parked.work)
+
+
+@routine(models="mm/slab_common.c: defer_kfree_rcu, for-7.3")
+def defer_kfree_rcu(head: Object) -> None:
+    """Park an object."""
+    preempt_disable()
+    parked = this_cpu(DeferredWork)
+    if llist_add(head, parked.objects_by_rcu):
+        irq_work_queue(parked.work)
+    preempt_enable()
+
+
+@routine(models="mm/slub.c: deferred_percpu_work_fn, for-7.3")
+def deferred_percpu_work_fn(work: IrqWork) -> None:
+    """Objects first, since freeing them may fill a sheaf; then sheaves."""
+    parked = container_of(work, DeferredWork.work)
+    head: Object = llist_del_all(parked.objects_by_rcu)
+    while head != NULL:
+        ptr = recover_start(head)
+        following = head.next
+        event("taken", head)
+        kvfree_call_rcu(ptr)
+        head = following
+    sheaf: Sheaf = sheaf_llist_del_all(parked.rcu_sheaves)
+    while sheaf != NULL:
+        after = sheaf.next
+        call_rcu(sheaf.rcu)
+        sheaf = after
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_barrier, for-7.3", entry=(barrier,))
+def kvfree_rcu_barrier() -> None:
+    """What is parked goes to sheaves and krcps first; then these are emptied."""
+    for parked in DeferredWork:
+        irq_work_sync(parked.work)
+    flush_all_rcu_sheaves()
+    wait_for_batches()

@@ -1,0 +1,304 @@
+"""Slab sheaves, as far as kfree_rcu() uses them: the per-CPU rcu_free sheaf and the barn.
+
+A sheaf is an array of objects of one cache. Each CPU fills one (`rcu_free`) with objects that wait
+for a grace period, under a local_trylock, and hands it to call_rcu() when it is full. Empty ones
+come from the CPU's spare, from the node's barn (a list under a lock), or from the allocator.
+
+Abstractions:
+* One cache and one node, so one barn; that an object is on a remote node is not modelled.
+* The main and the spare sheaf serve allocation, which is not modelled. That a CPU has an empty
+  spare is a free choice, as is that the allocator has a sheaf.
+* The barn's list of empty sheaves is a count and a mark on each sheaf, changed in one step under
+  its lock. Full sheaves are not put there: their objects are freed and the empty sheaf goes back.
+* The flush runs in the task that asked for it, moved to the CPU; the kernel sends a work there.
+"""
+
+from model.kernel.callbacks import RcuHead, call_rcu
+from model.kernel.cpu import Cpu, can_spin_trylock, this_cpu
+from model.kernel.debug import debug_object_unqueue
+from model.kernel.forbidden import forbidden_from_nmi_or_probe
+from model.kernel.interrupts import (
+    local_irq_restore,
+    local_irq_save,
+    preempt_disable,
+    preempt_enable,
+)
+from model.kernel.local_lock import LocalTrylock, local_trylock, local_unlock
+from model.kernel.locks import (
+    RawSpinlock,
+    raw_spin_lock,
+    raw_spin_lock_irqsave,
+    raw_spin_trylock,
+    raw_spin_unlock,
+    raw_spin_unlock_irqrestore,
+)
+from model.kernel.objects import Object
+from model.kernel.slab import kvfree
+from model.kernel.waiting import move_to, rcu_barrier
+from model.language.syntax import (
+    NULL,
+    READ_ONCE,
+    Array,
+    Embed,
+    Enum,
+    Range,
+    atomic,
+    cfg,
+    choose_or_null,
+    container_of,
+    embed,
+    event,
+    guarded,
+    inline,
+    knob,
+    record,
+    routine,
+)
+
+knob("sheaves", 0, "sheaves that there can be; 0: the cache has none")
+knob("sheaf_capacity", 1, "objects that a sheaf holds (some dozens in the kernel)")
+
+
+class Place(Enum):
+    """Who has a sheaf."""
+
+    ALLOCATOR = 0
+    BARN = 1
+    USER = 2
+
+
+@record(count=cfg.sheaves)
+class Sheaf:
+    """struct slab_sheaf. `next` links it on a list of its own kind, where a design has one."""
+
+    rcu: Embed[RcuHead] = embed(func=rcu_free_sheaf)
+    place: Place
+    size: Range[0, cfg.sheaf_capacity]
+    objects: Array[Object, cfg.sheaf_capacity]
+    next: Sheaf
+
+
+@record(per=Cpu, when=cfg.sheaves > 0)
+class Pcs:
+    """struct slub_percpu_sheaves."""
+
+    lock: Embed[LocalTrylock]
+    rcu_free: Sheaf = guarded("lock")
+
+
+@record(single=cfg.sheaves > 0)
+class Barn:
+    """struct node_barn."""
+
+    lock: Embed[RawSpinlock]
+    nr_empty: Range[0, cfg.sheaves] = guarded("lock")
+
+
+# --- the CPU's lock -----------------------------------------------------------------------------
+
+
+@inline
+def lock_pcs() -> bool:
+    """local_trylock(&s->cpu_sheaves->lock)."""
+    preempt_disable()
+    pcs = this_cpu(Pcs)
+    if local_trylock(pcs.lock):
+        return True
+    preempt_enable()
+    return False
+
+
+@inline
+def unlock_pcs() -> None:
+    """local_unlock(&s->cpu_sheaves->lock)."""
+    pcs = this_cpu(Pcs)
+    local_unlock(pcs.lock)
+    preempt_enable()
+
+
+# --- empty sheaves ------------------------------------------------------------------------------
+
+
+@atomic
+def take_from_allocator(sheaf: Sheaf) -> bool:
+    """The allocator gives the sheaf; false if somebody else has just got it."""
+    if sheaf.place != Place.ALLOCATOR:
+        return False
+    sheaf.place = Place.USER
+    return True
+
+
+@atomic
+def return_sheaf(sheaf: Sheaf) -> None:
+    """The allocator takes the sheaf back."""
+    sheaf.place = Place.ALLOCATOR
+
+
+@routine(models="mm/slub.c: alloc_empty_sheaf")
+def alloc_empty_sheaf(allow_spin: bool) -> Sheaf:
+    """A sheaf or NULL; the spinning allocation takes slab locks."""
+    if allow_spin:
+        forbidden_from_nmi_or_probe()
+    return any_free_sheaf()
+
+
+@inline
+def any_free_sheaf() -> Sheaf:
+    """A free choice among what the allocator has, nothing included."""
+    sheaf = choose_or_null(s for s in Sheaf if s.place == Place.ALLOCATOR)
+    if sheaf == NULL:
+        return NULL
+    if not take_from_allocator(sheaf):
+        return NULL
+    return sheaf
+
+
+@atomic
+def take_first_empty() -> Sheaf:
+    """Under the barn's lock: the first empty sheaf, or NULL."""
+    found: Sheaf = NULL
+    for sheaf in Sheaf:
+        if found == NULL and sheaf.place == Place.BARN:
+            found = sheaf
+    if found != NULL:
+        found.place = Place.USER
+    return found
+
+
+@routine(models="mm/slub.c: barn_get_empty_sheaf")
+def barn_get_empty_sheaf(allow_spin: bool) -> Sheaf:
+    """An empty sheaf of the barn, or NULL: there is none, or its lock is not to be had."""
+    seen = READ_ONCE(Barn.nr_empty)
+    if seen == 0:
+        return NULL
+    flags = local_irq_save()
+    if allow_spin:
+        raw_spin_lock(Barn.lock)
+    elif not can_spin_trylock() or not raw_spin_trylock(Barn.lock):
+        local_irq_restore(flags)
+        return NULL
+    empty = take_first_empty()
+    if empty != NULL:
+        Barn.nr_empty -= 1
+    raw_spin_unlock(Barn.lock)
+    local_irq_restore(flags)
+    return empty
+
+
+@atomic
+def put_into_barn(sheaf: Sheaf) -> None:
+    """Under the barn's lock."""
+    sheaf.place = Place.BARN
+
+
+@routine(models="mm/slub.c: barn_put_empty_sheaf")
+def barn_put_empty_sheaf(sheaf: Sheaf) -> None:
+    """The barn takes an empty sheaf."""
+    forbidden_from_nmi_or_probe()
+    flags = raw_spin_lock_irqsave(Barn.lock)
+    put_into_barn(sheaf)
+    Barn.nr_empty += 1
+    raw_spin_unlock_irqrestore(Barn.lock, flags)
+
+
+# --- filling ------------------------------------------------------------------------------------
+
+
+@routine(models="mm/slub.c: __kfree_rcu_sheaf, its first half")
+def get_rcu_sheaf(allow_spin: bool, may_allocate: bool) -> Sheaf:
+    """The CPU's rcu_free sheaf, with its lock held; or NULL, with the lock not held.
+
+    The lock is dropped for the allocation, so the CPU may be another one afterwards.
+    """
+    if not lock_pcs():
+        return NULL
+    pcs = this_cpu(Pcs)
+    sheaf: Sheaf = pcs.rcu_free
+    if sheaf != NULL:
+        return sheaf
+    sheaf = any_free_sheaf()
+    if sheaf == NULL:
+        sheaf = barn_get_empty_sheaf(allow_spin)
+    if sheaf != NULL:
+        pcs.rcu_free = sheaf
+        return sheaf
+    unlock_pcs()
+    if not may_allocate:
+        return NULL
+    sheaf = alloc_empty_sheaf(allow_spin)
+    if sheaf == NULL:
+        return NULL
+    if not lock_pcs():
+        return_sheaf(sheaf)
+        return NULL
+    again = this_cpu(Pcs)
+    present = again.rcu_free
+    if present != NULL:
+        if allow_spin:
+            barn_put_empty_sheaf(sheaf)
+        else:
+            return_sheaf(sheaf)
+        return present
+    again.rcu_free = sheaf
+    return sheaf
+
+
+@inline
+def add_to_sheaf(sheaf: Sheaf, obj: Object) -> bool:
+    """Put the object into the CPU's sheaf; true if it is full now, and then it is detached."""
+    n = sheaf.size
+    sheaf.objects[n] = obj
+    event("queued", obj)
+    sheaf.size = n + 1
+    if n + 1 == cfg.sheaf_capacity:
+        pcs = this_cpu(Pcs)
+        pcs.rcu_free = NULL
+        return True
+    return False
+
+
+# --- freeing ------------------------------------------------------------------------------------
+
+
+@routine(models="mm/slub.c: rcu_free_sheaf")
+def rcu_free_sheaf(head: RcuHead) -> None:
+    """The grace period is over: free the objects, the empty sheaf goes to the barn."""
+    sheaf = container_of(head, Sheaf.rcu)
+    n = sheaf.size
+    for i in range(cfg.sheaf_capacity):
+        if i < n:
+            obj = sheaf.objects[i]
+            event("taken", obj)
+            debug_object_unqueue(obj)
+            kvfree(obj)
+    empty_sheaf(sheaf)
+    barn_put_empty_sheaf(sheaf)
+
+
+@atomic
+def empty_sheaf(sheaf: Sheaf) -> None:
+    """Nobody else has the sheaf: what it held is of no interest any more."""
+    sheaf.size = 0
+    for i in range(cfg.sheaf_capacity):
+        sheaf.objects[i] = NULL
+
+
+@routine(models="mm/slub.c: flush_rcu_sheaf, on the CPU it is for")
+def flush_rcu_sheaf(cpu: Cpu) -> None:
+    """Hand a sheaf that is not full yet to call_rcu()."""
+    if lock_pcs():
+        pcs = this_cpu(Pcs)
+        sheaf = pcs.rcu_free
+        pcs.rcu_free = NULL
+        unlock_pcs()
+        if sheaf != NULL:
+            call_rcu(sheaf.rcu)
+
+
+@inline
+def flush_all_rcu_sheaves() -> None:
+    """flush_all_rcu_sheaves(): every CPU's, then wait for the callbacks."""
+    for cpu in Cpu:
+        move_to(cpu)
+        flush_rcu_sheaf(cpu)
+    rcu_barrier()

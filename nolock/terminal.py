@@ -1,0 +1,73 @@
+"""What stands between reports and the terminal: its encoding, and readers who stop reading."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import sys
+from io import TextIOBase
+
+from rich.console import Console
+
+_ASCII = {
+    **{"✔": "ok", "✘": "X", "✗": "X", "•": "*", "…": "~"},
+    **{"─": "-", "│": "|", "→": "->", "×": "x"},
+}
+"""How signs are spelled where the encoding lacks them."""
+_ERRORS = "nolock"
+
+
+def prepare_streams() -> None:
+    """What the encoding of stdout or stderr lacks is spelled in ASCII, never an error."""
+    codecs.register_error(_ERRORS, _spell_out)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_ERRORS)
+
+
+def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    char = error.object[error.start]
+    if "\udc80" <= char <= "\udcff":  # a byte of a file name that could not be decoded
+        return bytes([ord(char) - 0xDC00]), error.start + 1
+    return _ASCII.get(char, "?"), error.start + 1
+
+
+def spelled(sign: str, console: Console) -> str:
+    """A sign as the console will show it, for who has to know how wide that is."""
+    try:
+        sign.encode(console.encoding)
+    except UnicodeEncodeError:
+        return _ASCII.get(sign, "?")
+    return sign
+
+
+class Output(Console):
+    """A console that goes silent when its reader has left.
+
+    Rich would end the process with 1, which from us means that a verdict is wrong.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich."""
+        self.quiet = True
+        drop(self.file)
+
+
+def write_out(text: str) -> None:
+    """Write a document to stdout: in UTF-8, as it says of itself, whatever the terminal's is."""
+    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        drop(sys.stdout)
+
+
+def drop(stream: object) -> None:
+    """Lead a stream nowhere. Python flushes stdout once more when it ends; that must not fail."""
+    with contextlib.suppress(OSError, ValueError):
+        if isinstance(stream, TextIOBase):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
