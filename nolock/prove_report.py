@@ -130,7 +130,9 @@ def render_slab_geometry(
     )
     for note in reading.notes:
         console.print(Text(note), style="yellow")
-    table = Table("recovery", "kind", "proved", "violated", "incomplete", "first violation")
+    table = Table(padding=(0, 1) if console.width >= _ROOMY else 0)
+    for heading in ("recovery", "kind", *_STYLE, "first violation"):
+        table.add_column(heading, min_width=len(heading))
     groups: dict[tuple[str, str], list[CacheVerdict]] = {}
     for verdict in verdicts:
         groups.setdefault((verdict.recovery, verdict.kind), []).append(verdict)
@@ -139,14 +141,14 @@ def render_slab_geometry(
         first = next((v for v in group if v.verdict == "violated"), None)
         example = f"{first.cache.name}: {first.example}" if first else ""
         table.add_row(recovery, kind, *(str(n) if n else "" for n in counts), Text(example))
-    console.print(table)
+    console.print(table, crop=False)
 
 
 def _table(verdicts: Sequence[AddressVerdict], width: int) -> Table:
     """One row for each recovery and kind, one column for each architecture and page size."""
     places = list(dict.fromkeys((v.arch, v.page_size) for v in verdicts))
     table = Table(title=NAME, padding=(0, 1) if width >= _ROOMY else 0)
-    table.add_column("recovery", min_width=_longest(v.recovery for v in verdicts))
+    table.add_column("recovery", min_width=_longest(["recovery", *(v.recovery for v in verdicts)]))
     table.add_column("allocation", min_width=_NARROWEST)
     for at, (arch, size) in enumerate(places):
         # Broken between the two words where there is no room for both side by side.

@@ -4,7 +4,9 @@ The link word is the object's own memory: a list node and the list link are the 
 object that is on one list and is put on another loses the first link.
 """
 
-from model.language.syntax import Ghost, atomic, cfg, pure, record
+from model.language.syntax import Ghost, atomic, cfg, knob, pure, record
+
+knob("freed_twice", False, "misuse: an object may be given to a free call a second time")
 
 
 @record(count=cfg.objects)
@@ -12,12 +14,17 @@ class Object:
     """An allocated object. `given`: a free call was made with it; `freed`: the allocator has it;
     `returned`: that free call is back at its caller.
 
+    `given_again` and `freed_for_clients` are for the client that frees an object twice: it does so
+    while the first free is under way.
+
     `next` and `func` are the two words of its rcu_head (only `next` of an rcu_ptr).
     """
 
     next: Object
     func: Object
     given: bool
+    given_again: bool
+    freed_for_clients: bool
     freed: Ghost[bool]
     returned: Ghost[bool]
     queued: Ghost[bool]
@@ -25,11 +32,15 @@ class Object:
 
 @pure
 def may_be_given(obj: Object) -> bool:
-    """A client may free the object: nobody has yet."""
+    """A client may free the object: nobody has yet, or it breaks the rule on purpose."""
+    if cfg.freed_twice:
+        return not obj.given_again and not obj.freed_for_clients
     return not obj.given
 
 
 @atomic
 def give(obj: Object) -> None:
     """A client passes the object to a free call."""
+    if cfg.freed_twice and obj.given:
+        obj.given_again = True
     obj.given = True

@@ -20,6 +20,8 @@ def return_to_allocator(obj: Object) -> None:
     event("freed", obj)
     obj.freed = True
     obj.queued = False
+    if cfg.freed_twice:
+        obj.freed_for_clients = True
 
 
 @routine(models="mm/slub.c: kvfree")

@@ -100,6 +100,27 @@ def test_ctrl_c_ends_a_compilation(tmp_path: Path) -> None:
     assert alive_in_session(running.pid) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_proofs_that_are_finished(tmp_path: Path, number: int) -> None:
+    """Guards against proofs that are thrown away, and an empty report that looks green."""
+    report = tmp_path / "proofs.json"
+    words = ("prove", "seed", "--no-caches", "--format", "json", "--output", str(report))
+    running = start(tmp_path, *words, COLUMNS="100")
+    wait_for_work(running.pid)
+    os.kill(running.pid, number)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 3, stderr
+    assert "Traceback" not in stdout + stderr
+    content = json.loads(report.read_text())
+    assert content["interrupted"] and content["exit_code"] == 3
+    verdicts = [verdict["verdict"] for verdict in content["verdicts"]]
+    assert len(verdicts) == 47
+    assert {"proved", "incomplete"} <= set(verdicts), "some were finished, the rest is there"
+    last = content["verdicts"][-1]
+    assert last["reason"] == "not done: interrupted"
+    assert alive_in_session(running.pid) == []
+
+
 def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
     """Guards `nolock list | head -1`."""
     design = write_toy(tmp_path)
