@@ -17,6 +17,8 @@ from model.designs.krcp import (
     schedule_delayed_monitor_work,
 )
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.designs.shrinker import kfree_rcu_shrink_scan  # noqa: F401
+from model.designs.sheaf_submission import kfree_rcu_sheaf, wait_for_submissions
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
@@ -36,6 +38,7 @@ from model.kernel.locks import (
     raw_spin_unlock_irqrestore,
 )
 from model.kernel.objects import Object
+from model.kernel.sheaves import flush_all_rcu_sheaves
 from model.kernel.slab import recover_start
 from model.kernel.waiting import irq_work_sync
 from model.kernel.workqueue import delayed_work_pending, queue_delayed_work
@@ -271,6 +274,15 @@ RUNS = [
         probes=1,
         readers=1,
     ),
+    run(
+        "shrinker",
+        env="smp",
+        why="memory is short: the monitor's body runs in the shrinker too",
+        shrinks=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
@@ -358,6 +370,9 @@ def kfree_rcu_nolock(head: Object) -> None:
 @inline
 def queue_object(head: Object, allow_spin: bool) -> None:
     """The common body: mainline's, with the nolock exceptions."""
+    if cfg.sheaves > 0 and not cfg.preempt_rt:
+        if kfree_rcu_sheaf(head, allow_spin):
+            return
     if not allow_spin:
         if cfg.kmemleak or cfg.debugobjects:
             defer(head)
@@ -444,4 +459,7 @@ def kvfree_rcu_barrier() -> None:
         for nolock in Nolock:
             irq_work_sync(nolock.defer_work)
             irq_work_sync(nolock.sched_monitor_work)
+    if cfg.sheaves > 0:
+        wait_for_submissions()
+        flush_all_rcu_sheaves()
     wait_for_batches()

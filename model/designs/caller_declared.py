@@ -164,6 +164,15 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "shrinker",
+        env="smp",
+        why="memory is short: the monitor's body runs in the shrinker too",
+        shrinks=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [

@@ -22,9 +22,12 @@ from model.kernel.llist import LlistHead, llist_add, llist_del_all
 from model.kernel.objects import Object
 from model.kernel.sheaves import (
     Sheaf,
+    SheafLlist,
     add_to_sheaf,
     flush_all_rcu_sheaves,
     get_rcu_sheaf,
+    sheaf_llist_add,
+    sheaf_llist_del_all,
     unlock_pcs,
 )
 from model.kernel.slab import recover_start
@@ -32,7 +35,6 @@ from model.kernel.waiting import irq_work_sync
 from model.language.syntax import (
     NULL,
     Embed,
-    atomic,
     cfg,
     container_of,
     embed,
@@ -112,6 +114,15 @@ RUNS = [
         other_gps=0,
     ),
     run("up", env="up", why="no SMP", nmis=1, probes=1, readers=1, bnodes=0, other_gps=0),
+    run(
+        "shrinker",
+        env="smp",
+        why="memory is short: the monitor's body runs in the shrinker too",
+        shrinks=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
@@ -140,13 +151,6 @@ set_knob("rcu_ptr", True)
 set_knob("sheaves", 2)
 knob("rt_sheaf", True, "PREEMPT_RT enters the sheaf path, with trylocks only (sources disagree)")
 knob("always_call_rcu", False, "a full sheaf is never parked: what the test of irqs is for")
-
-
-@record()
-class SheafLlist:
-    """An llist of sheaves. Adding is one step: its retry repeats only what nobody sees."""
-
-    first: Sheaf
 
 
 @record(per=Cpu)
@@ -203,23 +207,6 @@ def submit(sheaf: Sheaf, allow_spin: bool) -> None:
 
 
 # --- deferral -----------------------------------------------------------------------------------
-
-
-@atomic
-def sheaf_llist_add(sheaf: Sheaf, list: SheafLlist) -> bool:
-    """llist_add(): true if the list was empty."""
-    was_empty = list.first == NULL
-    sheaf.next = list.first
-    list.first = sheaf
-    return was_empty
-
-
-@atomic
-def sheaf_llist_del_all(list: SheafLlist) -> Sheaf:
-    """llist_del_all()."""
-    first = list.first
-    list.first = NULL
-    return first
 
 
 @inline

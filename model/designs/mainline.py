@@ -6,6 +6,7 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.designs.shrinker import kfree_rcu_shrink_scan  # noqa: F401
 from model.kernel.callbacks import call_rcu
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import this_cpu
@@ -108,6 +109,15 @@ RUNS = [
         preemptions=1,
         bnodes=0,
         bnode_records=2,
+        other_gps=0,
+    ),
+    run(
+        "shrinker",
+        env="smp",
+        why="memory is short: the monitor's body runs in the shrinker too",
+        shrinks=1,
+        tasks=1,
+        bnodes=0,
         other_gps=0,
     ),
 ]

@@ -16,6 +16,7 @@ knob("probes", 0, "probe hits that call the free function, over the whole run")
 knob("readers", 0, "RCU readers, each once")
 knob("preemptions", 0, "times a preemptible task is switched out (and may migrate)")
 knob("barriers", 0, "calls of the barrier, over the whole run")
+knob("shrinks", 0, "times the shrinker runs, over the whole run")
 knob("other_gps", 1, "grace periods that somebody else asks for, over the whole run")
 
 

@@ -20,7 +20,7 @@ from model.kernel.rcu import (
     may_end,
     somebody_looks,
 )
-from model.kernel.tasks import barrier, client  # noqa: F401
+from model.kernel.tasks import barrier, client, shrinker  # noqa: F401
 from model.language.syntax import (
     action,
     cfg,

@@ -95,6 +95,14 @@ class BarrierCaller:
     owed: Ghost[Array[bool, Object]]
 
 
+@record(count=cfg.shrinks)
+class Reclaimer:
+    """A task that finds memory short and runs the shrinker, once."""
+
+    task: Embed[Task]
+    used: bool
+
+
 @record(count=cfg.cpus if cfg.preempt_rt else 0)
 class IrqWorkThread:
     """irq_work/N on PREEMPT_RT; which of them serves a CPU does not matter."""
@@ -144,12 +152,14 @@ def smp_processor_id() -> Cpu:
     """
     if runs_in(irq_workd):
         return my(cpu)
-    if runs_in(client, kworker) and cfg.preemptions == 0:
+    if runs_in(client, kworker, shrinker) and cfg.preemptions == 0:
         return my(cpu)
     if runs_in(client):
         return of(Client, me()).task.cpu
     if runs_in(kworker):
         return of(Kworker, me()).task.cpu
+    if runs_in(shrinker):
+        return of(Reclaimer, me()).task.cpu
     if runs_in(barrier):
         return of(BarrierCaller, me()).task.cpu
     return me()

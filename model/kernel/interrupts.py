@@ -1,7 +1,7 @@
 """Interrupt and preemption state, and the scheduling of tasks."""
 
 from model.kernel.bounds import Budget
-from model.kernel.cpu import Client, Cpu, Kworker, Task, quiescent, smp_processor_id
+from model.kernel.cpu import Client, Cpu, Kworker, Reclaimer, Task, quiescent, smp_processor_id
 from model.kernel.rcu import note_quiescent_state
 from model.language.syntax import (
     NULL,
@@ -51,14 +51,14 @@ def irqs_off_restore(flags: bool) -> None:
 @inline
 def preempt_disable() -> None:
     """preempt_disable(); handlers and probes are not preemptible in the first place."""
-    if runs_in(client, kworker, barrier, irq_workd):
+    if runs_in(client, kworker, barrier, shrinker, irq_workd):
         preempt_count_inc()
 
 
 @inline
 def preempt_enable() -> None:
     """preempt_enable()."""
-    if runs_in(client, kworker, barrier, irq_workd):
+    if runs_in(client, kworker, barrier, shrinker, irq_workd):
         preempt_count_dec()
 
 
@@ -113,5 +113,13 @@ def client_is_switched_in(who: Client, cpu: Cpu) -> None:
 def worker_is_switched_in(who: Kworker, cpu: Cpu) -> None:
     """A switched-out worker gets an idle CPU."""
     require(active(kworker, who) and who.task.cpu == NULL and cpu.curr == NULL)
+    cpu.curr = who.task
+    who.task.cpu = cpu
+
+
+@action(when=cfg.preemptions > 0 and cfg.shrinks > 0)
+def shrinker_is_switched_in(who: Reclaimer, cpu: Cpu) -> None:
+    """A switched-out shrinker gets an idle CPU."""
+    require(active(shrinker, who) and who.task.cpu == NULL and cpu.curr == NULL)
     cpu.curr = who.task
     who.task.cpu = cpu

@@ -8,6 +8,7 @@ from model.kernel.cpu import (
     IrqWorkThread,
     Kworker,
     Level,
+    Reclaimer,
     probe_runs,
 )
 from model.kernel.objects import Object, give, may_be_given
@@ -38,6 +39,7 @@ def task_at_probe_point(cpu: Cpu) -> bool:
         any(c.task.cpu == cpu and at_probe_point(client, c) for c in Client)
         or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker)
         or any(b.task.cpu == cpu and at_probe_point(barrier, b) for b in BarrierCaller)
+        or any(s.task.cpu == cpu and at_probe_point(shrinker, s) for s in Reclaimer)
         or any(t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread)
     )
 

@@ -34,7 +34,15 @@ Abstractions:
 """
 
 from model.kernel.bounds import Budget
-from model.kernel.cpu import BarrierCaller, Client, Cpu, IrqWorkThread, Kworker, quiescent
+from model.kernel.cpu import (
+    BarrierCaller,
+    Client,
+    Cpu,
+    IrqWorkThread,
+    Kworker,
+    Reclaimer,
+    quiescent,
+)
 from model.kernel.objects import Object
 from model.language.syntax import (
     Array,
@@ -201,6 +209,7 @@ def somebody_looks() -> bool:
         any(before_cookie_use(client, c) for c in Client)
         or any(before_cookie_use(kworker, w) for w in Kworker)
         or any(before_cookie_use(barrier, b) for b in BarrierCaller)
+        or any(before_cookie_use(shrinker, s) for s in Reclaimer)
         or any(before_cookie_use(irq_workd, t) for t in IrqWorkThread)
         or any(before_cookie_use(hardirq, c) for c in Cpu)
         or any(before_cookie_use(nmi, c) for c in Cpu)

@@ -302,3 +302,30 @@ def flush_all_rcu_sheaves() -> None:
         move_to(cpu)
         flush_rcu_sheaf(cpu)
     rcu_barrier()
+
+
+# --- parked sheaves -----------------------------------------------------------------------------
+
+
+@record()
+class SheafLlist:
+    """An llist of sheaves. Adding is one step: its retry repeats only what nobody sees."""
+
+    first: Sheaf
+
+
+@atomic
+def sheaf_llist_add(sheaf: Sheaf, list: SheafLlist) -> bool:
+    """llist_add(): true if the list was empty."""
+    was_empty = list.first == NULL
+    sheaf.next = list.first
+    list.first = sheaf
+    return was_empty
+
+
+@atomic
+def sheaf_llist_del_all(list: SheafLlist) -> Sheaf:
+    """llist_del_all()."""
+    first = list.first
+    list.first = NULL
+    return first

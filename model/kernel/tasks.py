@@ -1,4 +1,4 @@
-"""Task contexts: client tasks, workers, the irq_work threads, and callers of the barrier."""
+"""Task contexts: client tasks, workers, the irq_work threads, the shrinker, callers of the barrier."""
 
 from model.kernel.cpu import (
     BarrierCaller,
@@ -6,6 +6,7 @@ from model.kernel.cpu import (
     Cpu,
     IrqWorkThread,
     Kworker,
+    Reclaimer,
     quiescent,
     task_runs,
 )
@@ -126,6 +127,29 @@ def irq_workd_runs(who: IrqWorkThread, cpu: Cpu) -> None:
     cpu.preempt_count += 1
     who.task.cpu = cpu
     start(irq_workd, who, cpu)
+
+
+@pure
+def shrinker_runs(who: Reclaimer) -> bool:
+    """The task is on top of its CPU."""
+    return task_runs(who.task)
+
+
+@process(per=Reclaimer, may_run=shrinker_runs, when=cfg.shrinks > 0)
+def shrinker(who: Reclaimer, cpu: Cpu) -> None:
+    """A task in memory reclaim: whoever allocates, or kswapd."""
+    call_entry("shrinker")
+    task_exits(who.task)
+
+
+@action(environment=True, when=cfg.shrinks > 0)
+def memory_is_short(who: Reclaimer, cpu: Cpu) -> None:
+    """A task on an idle CPU begins to reclaim."""
+    require(not who.used and cpu.curr == NULL and quiescent(cpu))
+    who.used = True
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    start(shrinker, who, cpu)
 
 
 # --- callers of the barrier ---------------------------------------------------------------------

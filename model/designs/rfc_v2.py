@@ -1,0 +1,129 @@
+"""rfc_v2: RFC v2 (2026-04), allow_spin with sheaves and deferred submission.
+
+Source: the API and the slub parts of "kvfree-rcu-improvements-rfc-v2r1"; the krcp part is that of
+allow_spin, reconstructed, with the same knobs. Objects go into a sheaf first; what no sheaf takes
+goes the way of RFC v1. On PREEMPT_RT the sheaf path is not entered.
+"""
+
+from model.designs.allow_spin import kvfree_rcu_barrier as allow_spin_barrier
+from model.designs.allow_spin import queue_object
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.kernel.objects import Object
+from model.language.syntax import expect, routine, run, set_knob, unreached
+
+TITLE = "rfc_v2: allow_spin down into the sheaves, deferred submission"
+
+RECOVERY = "corrected"
+
+RUNS = [
+    run(
+        "any-context",
+        env="smp",
+        why="NMI and probes through the nolock entry, tasks through either",
+        nmis=1,
+        probes=1,
+        tasks=1,
+        cpus=1,
+        bnodes=0,
+        other_gps=0,
+        callback_lists=True,
+    ),
+    run(
+        "two-cpus",
+        env="smp",
+        why="two CPUs share the barn",
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "full-sheaves",
+        env="smp",
+        why="a sheaf of two objects, three objects",
+        cpus=1,
+        tasks=1,
+        objects=3,
+        nmis=1,
+        probes=1,
+        sheaf_capacity=2,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "readers",
+        env="smp",
+        why="a reader, and others' grace periods",
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        readers=1,
+        bnodes=0,
+    ),
+    run(
+        "barrier",
+        env="smp",
+        why="the barrier while an NMI frees",
+        barriers=1,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        sheaf_capacity=2,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "rt",
+        env="preempt_rt",
+        why="no sheaves: RFC v1's way",
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+]
+
+EXPECT = [
+    expect(
+        "no_lost_objects",
+        runs=("full-sheaves", "barrier"),
+        verdict="violated",
+        because="F-2: a sheaf that is not full waits until another free, or a barrier, comes",
+        reported="by design",
+    ),
+    expect("*", runs="*", verdict="holds", because="nolock never waits for a lock"),
+]
+
+UNREACHED = [
+    unreached(
+        "return_sheaf",
+        "*",
+        because="who holds the lock of a CPU's sheaves is not switched out here",
+    ),
+]
+
+set_knob("sheaves", 2)
+
+
+@routine(models="mm/slab_common.c: kvfree_call_rcu, RFC v2", entry=(client, hardirq))
+def kvfree_call_rcu(head: Object) -> None:
+    """kvfree_rcu(): may spin."""
+    queue_object(head, True)
+
+
+@routine(
+    models="mm/slab_common.c: kfree_rcu_nolock, RFC v2",
+    entry=(client, hardirq, nmi, probe),
+)
+def kfree_rcu_nolock(head: Object) -> None:
+    """kfree_rcu_nolock(): from any context."""
+    queue_object(head, False)
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_barrier, RFC v2", entry=(barrier,))
+def kvfree_rcu_barrier() -> None:
+    """Parked objects and sheaves first, then sheaves, then batches."""
+    allow_spin_barrier()

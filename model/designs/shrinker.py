@@ -1,0 +1,21 @@
+"""The shrinker of the batching machinery: memory is short, so what can be freed is freed now.
+
+It runs the monitor's body on every CPU's krcp, in the task that finds memory short, whatever the
+monitor's own work is doing: both bodies can run at once for one krcp.
+
+How much the task is asked to reclaim is a free choice: after any krcp it can have enough.
+"""
+
+from model.designs.krcp import Krcp, kfree_rcu_monitor
+from model.kernel.contexts import shrinker
+from model.language.syntax import choose, routine
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))
+def kfree_rcu_shrink_scan() -> None:
+    """For each possible CPU the monitor's body, inline, until enough is reclaimed."""
+    for krcp in Krcp:
+        kfree_rcu_monitor(krcp.monitor_work)
+        enough = choose(False, True)
+        if enough:
+            return
