@@ -17,8 +17,8 @@ from model.designs.krcp import (
     schedule_delayed_monitor_work,
 )
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
-from model.designs.shrinker import kfree_rcu_shrink_scan  # noqa: F401
 from model.designs.sheaf_submission import kfree_rcu_sheaf, wait_for_submissions
+from model.designs.shrinker import kfree_rcu_shrink_scan  # noqa: F401
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
@@ -279,6 +279,27 @@ RUNS = [
         env="smp",
         why="memory is short: the monitor's body runs in the shrinker too",
         shrinks=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "no-interrupt",
+        env="no_irq_work_interrupt",
+        why="what is parked waits for the tick",
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "no-interrupt-barrier",
+        env="no_irq_work_interrupt",
+        why="the barrier sleeps while it waits for an irq_work",
+        barriers=1,
+        cpus=1,
+        objects=1,
+        nmis=1,
         tasks=1,
         bnodes=0,
         other_gps=0,

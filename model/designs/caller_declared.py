@@ -173,6 +173,27 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "no-interrupt",
+        env="no_irq_work_interrupt",
+        why="what is parked waits for the tick",
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "no-interrupt-barrier",
+        env="no_irq_work_interrupt",
+        why="the barrier sleeps while it waits for an irq_work",
+        barriers=1,
+        cpus=1,
+        objects=1,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [

@@ -6,9 +6,9 @@ already covered and hands the rest to one of two batches, which free after a gra
 their own. How objects get in is the design's part; this file is what happens to them then.
 
 Left out: the page cache worker (whether a page is at hand is a free choice, which includes every
-outcome it could have), the 1-argument call, the barrier, the shrinker and early boot. All objects
-of a run are of one kind, so one of the two bulk channels (slab, vmalloc) is in use, and one is
-modelled. `debug_rcu_head_queue()` never finds an object queued already: a general client frees
+outcome it could have), the 1-argument call and early boot; the shrinker is in shrinker.py. All
+objects of a run are of one kind, so one of the two bulk channels (slab, vmalloc) is in use, and one
+is modelled. `debug_rcu_head_queue()` never finds an object queued already: a general client frees
 each object once.
 """
 

@@ -103,6 +103,11 @@ UNREACHED = [
         "*",
         because="who holds the lock of a CPU's sheaves is not switched out here",
     ),
+    unreached(
+        ("submit_parked_sheaves", "sheaf_llist_del_all"),
+        "*",
+        because="on PREEMPT_RT no sheaf is ever parked",
+    ),
 ]
 
 set_knob("sheaves", 2)
