@@ -40,6 +40,11 @@ ENVIRONMENTS: Mapping[str, Environment] = {
             (("smp", 1), ("preempt_rt", 1)),
         ),
         Environment(
+            "no_irq_work_interrupt",
+            "SMP, an architecture without the irq_work interrupt: the tick runs all of them",
+            (("smp", 1), ("irq_work_interrupt", 0)),
+        ),
+        Environment(
             "kasan",
             "SMP with CONFIG_KASAN_GENERIC: the free path saves its stack in the stack depot",
             (("smp", 1), ("kasan_generic", 1)),

@@ -1,8 +1,8 @@
 """bpf_mem_alloc: the prior art, BPF's own per-CPU allocator with its own deferral.
 
 Source: kernel/bpf/memalloc.c, its older form. Freeing pushes the element onto a per-CPU free list;
-a counter of entries on the CPU tells a nested free, which goes to a second, lock-free list. When the
-free list is long, an irq_work moves the surplus to a list that waits for a grace period; one
+a counter of entries on the CPU tells a nested free, which goes to a second, lock-free list. When
+the free list is long, an irq_work moves the surplus to a list that waits for a grace period; one
 callback at a time is in flight, and what has come meanwhile waits for the next. Elements on the
 free list may be reused at once: only trimming waits for readers, so a reader can see the next life
 of an element (maps are type-stable) but never freed memory.

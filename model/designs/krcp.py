@@ -54,6 +54,7 @@ from model.language.syntax import (
 
 knob("rcu_ptr", False, "the link word is all there is: the start address is recovered from it")
 knob("bnodes", 2, "pages that can be in use for bulk records; 0: no page is ever at hand")
+knob("barrier_rearms", False, "the repair of F-1: the barrier arms the monitor that it cancelled")
 knob("bnode_records", 1, "records that a page holds (about 500 in the kernel)")
 
 
@@ -188,6 +189,12 @@ def kfree_rcu_monitor(work: DelayedWork) -> None:
     krcp = container_of(work, Krcp.monitor_work)
     kvfree_rcu_drain_ready(krcp)
     kvfree_rcu_queue_batch(krcp)
+    rearm_monitor(krcp)
+
+
+@inline
+def rearm_monitor(krcp: Krcp) -> None:
+    """The monitor comes back if something is queued."""
     if something_is_queued(krcp):
         flags = raw_spin_lock_irqsave(krcp.lock)
         schedule_delayed_monitor_work(krcp)
@@ -282,6 +289,8 @@ def kvfree_rcu_barrier() -> None:
             hand_to_batches(krcp)
     for krcp in Krcp:
         cancel_delayed_work_sync(krcp.monitor_work)
+        if cfg.barrier_rearms:
+            rearm_monitor(krcp)
         flush_batches(krcp)
 
 

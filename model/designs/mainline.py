@@ -93,6 +93,17 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "barrier-repaired",
+        env="smp",
+        why="the repair of F-1",
+        barrier_rearms=True,
+        barriers=1,
+        tasks=1,
+        bnodes=0,
+        objects=1,
+        other_gps=0,
+    ),
+    run(
         "barrier-lists",
         env="smp",
         why="one CPU, two objects: the barrier while tasks free",

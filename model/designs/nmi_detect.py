@@ -201,7 +201,7 @@ RUNS = [
 EXPECT = [
     expect(
         "no_lost_objects",
-        runs=("barrier", "barrier-lists"),
+        runs=("barrier", "barrier-lists", "no-interrupt-barrier"),
         verdict="violated",
         because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
     ),

@@ -70,7 +70,7 @@ def irq_can_arrive(cpu: Cpu) -> bool:
 )
 def hardirq(cpu: Cpu, cause: Cause, obj: Object, dwork: DelayedWork, callback: RcuHead) -> None:
     """A hardirq handler; it runs with irqs off."""
-    if instances(IrqWork) > 0 and cause == Cause.IRQ_WORK:
+    if instances(IrqWork) > 0 and cfg.irq_work_interrupt and cause == Cause.IRQ_WORK:
         irq_work_run(cpu)
     elif instances(IrqWork) > 0 and cause == Cause.TICK:
         irq_work_tick(cpu)
@@ -92,7 +92,7 @@ def hardirq_returns(cpu: Cpu) -> None:
     note_quiescent_state(cpu, quiescent_task_level(cpu))
 
 
-@action(when=instances(IrqWork) > 0)
+@action(when=instances(IrqWork) > 0 and cfg.irq_work_interrupt)
 def irq_work_interrupts(cpu: Cpu) -> None:
     """The irq_work self-interrupt is taken."""
     require(irq_can_arrive(cpu) and irq_work_raised(cpu))

@@ -13,7 +13,8 @@ Abstractions:
 * On PREEMPT_RT works that are not hard run in the thread irq_work/N, one per CPU. Its handlers run
   inside an RCU read-side section; here it is not preempted while it runs them, which can miss
   what happens to a handler that is switched out.
-* Architectures without the interrupt are not in this file.
+* Architectures without the interrupt (`irq_work_interrupt`) depend on the tick, which never stops
+  here: that one which has stopped in idle does not see what an NMI queues is missed.
 """
 
 from model.kernel.cpu import BarrierCaller, Cpu, this_cpu
@@ -25,19 +26,23 @@ from model.language.syntax import (
     Static,
     atomic,
     cfg,
+    event,
     inline,
+    knob,
     of,
     pure,
     record,
     routine,
 )
 
+knob("irq_work_interrupt", True, "the architecture has an interrupt for irq_work; else: the tick")
+
 
 @record()
 class IrqWork:
     """struct irq_work. `lazy` works wait for the tick; `hard` ones run in hardirq on RT too.
 
-    `waiter` is the one slot for who waits for the work on RT.
+    `waiter` is the one slot for who waits for the work asleep.
     """
 
     func: Static[Routine]
@@ -73,6 +78,7 @@ def irq_work_claim(work: IrqWork) -> bool:
         return False
     work.pending = True
     work.busy = True
+    event("irq_work_queued")
     return True
 
 
@@ -87,8 +93,10 @@ def irq_work_list_add(work: IrqWork, list: IrqWorkList) -> bool:
 
 @atomic
 def arch_irq_work_raise() -> None:
-    """Raise the self-interrupt on the running CPU."""
-    this_cpu(IrqWorkCpu).raised_irq = True
+    """Raise the self-interrupt on the running CPU, if the architecture has one."""
+    if cfg.irq_work_interrupt:
+        this_cpu(IrqWorkCpu).raised_irq = True
+    event("self_ipi")
 
 
 @inline
@@ -126,12 +134,18 @@ def take_works(list: IrqWorkList) -> IrqWork:
     return first
 
 
+@pure
+def is_waited_for_asleep(work: IrqWork) -> bool:
+    """Whoever waits for the work sleeps: no interrupt runs it that could not be held off."""
+    return not cfg.irq_work_interrupt or (cfg.preempt_rt and not work.hard)
+
+
 @atomic
 def clear_busy_unless_claimed(work: IrqWork) -> None:
     """Compare-and-swap of the flags without BUSY; fails if the work was claimed meanwhile."""
     if not work.pending:
         work.busy = False
-    if cfg.preempt_rt and cfg.barriers > 0 and not work.hard:
+    if cfg.barriers > 0 and is_waited_for_asleep(work):
         if work.waiter != NULL:
             work.waiter.woken = True
 
@@ -173,7 +187,9 @@ def irq_work_run(cpu: Cpu) -> None:
 
 @routine(models="kernel/irq_work.c: irq_work_tick")
 def irq_work_tick(cpu: Cpu) -> None:
-    """The tick runs lazy works, or on RT wakes their thread."""
+    """The tick runs lazy works, or on RT wakes their thread; raised ones if nothing else does."""
+    if not cfg.irq_work_interrupt:
+        irq_work_run_list(this_cpu(IrqWorkCpu).raised)
     if cfg.preempt_rt:
         wake_irq_workd(cpu)
     else:
@@ -201,5 +217,8 @@ def irq_work_raised(cpu: Cpu) -> bool:
 
 @pure
 def tick_has_work(cpu: Cpu) -> bool:
-    """The next tick will find a lazy work, and on RT a thread to wake."""
-    return of(IrqWorkCpu, cpu).lazy.first != NULL and not of(IrqWorkCpu, cpu).woken
+    """The next tick will find a lazy work, and on RT a thread to wake; or raised works."""
+    works = of(IrqWorkCpu, cpu)
+    if not cfg.irq_work_interrupt and works.raised.first != NULL:
+        return True
+    return works.lazy.first != NULL and not works.woken

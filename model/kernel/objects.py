@@ -4,7 +4,7 @@ The link word is the object's own memory: a list node and the list link are the 
 object that is on one list and is put on another loses the first link.
 """
 
-from model.language.syntax import Ghost, atomic, cfg, knob, pure, record
+from model.language.syntax import Ghost, atomic, cfg, event, knob, pure, record
 
 knob("freed_twice", False, "misuse: an object may be given to a free call a second time")
 
@@ -44,3 +44,4 @@ def give(obj: Object) -> None:
     if cfg.freed_twice and obj.given:
         obj.given_again = True
     obj.given = True
+    event("given", obj)

@@ -1,4 +1,4 @@
-"""Task contexts: client tasks, workers, the irq_work threads, the shrinker, callers of the barrier."""
+"""Task contexts: clients, workers, the irq_work threads, the shrinker, callers of the barrier."""
 
 from model.kernel.cpu import (
     BarrierCaller,

@@ -16,7 +16,7 @@ Abstractions:
 from model.kernel.callbacks import RcuHead, call_rcu
 from model.kernel.cpu import BarrierCaller, Cpu, quiescent
 from model.kernel.interrupts import local_irq_restore, local_irq_save
-from model.kernel.irq_work import IrqWork
+from model.kernel.irq_work import IrqWork, is_waited_for_asleep
 from model.kernel.rcu import note_quiescent_state
 from model.kernel.workqueue import DelayedWork, RcuWork, try_to_grab_pending
 from model.language.syntax import (
@@ -37,7 +37,7 @@ from model.language.syntax import (
 )
 
 
-@record(per=BarrierCaller, when=cfg.preempt_rt)
+@record(per=BarrierCaller, when=cfg.preempt_rt or not cfg.irq_work_interrupt)
 class Synchronizer:
     """struct rcu_synchronize: the callback that a synchronize_rcu() waits for."""
 
@@ -238,9 +238,10 @@ def irq_work_sync(work: IrqWork) -> None:
     """Wait until the work is not BUSY: neither claimed nor running.
 
     On PREEMPT_RT a soft work is waited for in a single slot, asleep, and then a grace period long,
-    because the handler touches the work once more after it has woken the waiter.
+    because the handler touches the work once more after it has woken the waiter. So is any work
+    where the tick runs it.
     """
-    if cfg.preempt_rt and not work.hard:
+    if is_waited_for_asleep(work):
         become_waiter(work)
         while still_busy(work):
             schedule()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from model.language.contexts import compile_action, compile_process
-from model.language.declarations import EnumDecl, RoutineDecl
+from model.language.declarations import EnumDecl, RoutineDecl, shown_path
 from model.language.finish import finish
 from model.language.loader import Edit, Loader
 from model.language.machine import Home, Machine
@@ -34,6 +34,9 @@ def compile_machine(
     """
     try:
         return _compile(design, config, properties, edits)
+    except CompileError as error:
+        error.design = shown_path(design)
+        raise
     except RecursionError:
         raise CompileError(f"{design}: an expression or call is nested too deeply") from None
 

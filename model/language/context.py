@@ -56,17 +56,22 @@ class Context(ABC):
         """Whether a shared read becomes a step here."""
         return self.flow is not None and not self.atomic and not self.pure_depth
 
+    @property
+    def chain(self) -> tuple[Frame, ...]:
+        """The calls that lead here, outermost first."""
+        return tuple(_frame(call) for call in self.calls)
+
     def where(self, node: ast.AST) -> Provenance:
         """Position of a node, with the call chain that leads to it."""
         at = self.call.module.where(node)
-        chain = tuple(_frame(call) for call in self.calls)
         stmt = self.call.line
         text = at.text if stmt is None else summary(stmt)
-        return Provenance(at.file, at.line, at.column, text, chain)
+        return Provenance(at.file, at.line, at.column, text, self.chain)
 
     def fail(self, message: str, node: ast.AST, hint: str = "") -> NoReturn:
         """Raise a CompileError at a node."""
-        raise CompileError(message, self.call.module.where(node), hint)
+        at = self.call.module.where(node)
+        raise CompileError(message, replace(at, chain=self.chain), hint)
 
     def lookup(self, name: str, node: ast.AST) -> Binding:
         """What a name stands for: first in the running call, then in its file."""

@@ -40,12 +40,17 @@ class Provenance:
 
 
 class CompileError(Exception):
-    """A mistake in a model: what is wrong, where, and what to do about it."""
+    """A mistake in a model: what is wrong, where, and what to do about it.
+
+    `design` is the file that the user compiles. Where the mistake shows in another one, the calls
+    that lead there from his are told too: most likely one of them is what is wrong.
+    """
 
     def __init__(self, message: str, where: Provenance | None = None, hint: str = "") -> None:
         self.message = message
         self.where = where
         self.hint = hint
+        self.design = ""
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -57,6 +62,18 @@ class CompileError(Exception):
             lines.append(f"{place}: {self.message}")
             if self.where.text:
                 lines.append(f"    {self.where.text}")
+            for call in self._calls(self.where):
+                lines.append(f"  called from {call.file}:{call.line}: {call.text}")
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
+
+    def _calls(self, where: Provenance) -> tuple[Frame, ...]:
+        """The calls from the user's file to the mistake, the latest first."""
+        latest_first = where.chain[-2::-1]
+        if where.file == self.design:
+            return ()
+        for number, call in enumerate(latest_first, start=1):
+            if call.file == self.design:
+                return latest_first[:number]
+        return ()
