@@ -11,6 +11,8 @@ from nolock.errors import InputError
 from nolock.jobs import DESIGNS, MUTANTS
 from properties.registry import PROPERTIES
 
+_GIVE = "give a design file or a name"
+
 
 def design_paths() -> dict[str, Path]:
     """The built-in designs by name; parts that designs share are not among them."""
@@ -28,11 +30,17 @@ def design_named(name_or_path: str) -> Manifest:
     known = design_paths()
     if name_or_path in known:
         return read_manifest(known[name_or_path], tuple(PROPERTIES))
+    if not name_or_path:
+        raise InputError("the name of a design is empty", _GIVE)
     path = Path(name_or_path)
-    if path.suffix == ".py" or "/" in name_or_path:
-        if not path.is_file():
-            raise InputError(f"there is no file {name_or_path}", "give a design file or a name")
+    if path.is_dir():
+        raise InputError(f"{name_or_path} is a directory", _GIVE)
+    if path.is_file():
         return read_manifest(path, tuple(PROPERTIES))
+    if path.exists():
+        raise InputError(f"{name_or_path} is not a regular file", _GIVE)
+    if path.suffix == ".py" or "/" in name_or_path:
+        raise InputError(f"there is no file {name_or_path}", _GIVE)
     raise unknown("design", name_or_path, known)
 
 

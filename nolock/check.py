@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,7 +72,7 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
         designs = list(design_paths())
     manifests = [design_named(name) for name in designs]
     _no_two_alike(manifests)
-    plans = [plan for manifest in manifests if (plan := _plan(manifest, asked))]
+    plans = _plans(manifests, asked)
     if named_mutants:
         refuse_other_runs(asked)
     mutants = _mutants(named_mutants, all_of_them=whole_product)
@@ -133,25 +133,58 @@ def _report(plan: _Plan, asked: Asked, results: dict[str, Any]) -> DesignReport:
     return design_report(plan.manifest, plan.jobs, results, judged=not plan.one_off, whole=whole)
 
 
-def _plan(manifest: Manifest, asked: Asked) -> _Plan | None:
-    """The jobs of a design; None where it has none and was not asked for by name."""
+def _plans(manifests: Sequence[Manifest], asked: Asked) -> list[_Plan]:
+    """The jobs of each design. Runs are moved to an environment that none of them is in."""
     one_off = asked.one_off
-    runs = runs_asked(manifest, asked)
-    if asked.envs and not one_off:
-        in_env = tuple(run for run in runs if run.env in asked.envs)
-        if not in_env and not asked.designs:
-            return None
-        if not in_env:
-            one_off = OneOff(env=asked.envs[0])
-        runs = in_env or runs
-    elif asked.envs:
-        one_off = replace(one_off, env=asked.envs[0])
-    jobs = jobs_of(manifest, runs, asked.properties, one_off)
-    return _Plan(manifest, tuple(jobs), bool(one_off)) if jobs else None
+    known = {run.name for manifest in manifests for run in manifest.runs}
+    if asked.runs and not asked.designs:
+        chosen_names("run", asked.runs, known)
+    chosen = {manifest.name: runs_asked(manifest, asked) for manifest in manifests}
+    if asked.envs:
+        in_env = {
+            manifest.name: tuple(
+                run
+                for run in chosen[manifest.name]
+                if run in manifest.runs and run.env in asked.envs
+            )
+            for manifest in manifests
+        }
+        if not any(in_env.values()):
+            one_off = replace(one_off, env=_only_one(asked.envs))
+        else:
+            _nobody_is_left_out(in_env, asked)
+            chosen = in_env
+    plans = []
+    for manifest in manifests:
+        jobs = jobs_of(manifest, chosen[manifest.name], asked.properties, one_off)
+        if jobs:
+            plans.append(_Plan(manifest, tuple(jobs), bool(one_off)))
+    return plans
+
+
+def _only_one(envs: Sequence[str]) -> str:
+    if len(envs) > 1:
+        raise InputError(
+            f"no run that was asked for is in {' or '.join(envs)}",
+            "name one of them, and the runs are done in it",
+        )
+    return envs[0]
+
+
+def _nobody_is_left_out(in_env: Mapping[str, Sequence[Run]], asked: Asked) -> None:
+    """A design that was named is not passed over in silence."""
+    left_out = [name for name, runs in in_env.items() if not runs]
+    if asked.designs and left_out:
+        raise InputError(
+            f"no run of {left_out[0]} that was asked for is in {' or '.join(asked.envs)}",
+            "check it by itself, and its runs are done in that environment",
+        )
 
 
 def runs_asked(manifest: Manifest, asked: Asked) -> tuple[Run, ...]:
     """The runs of a design that were asked for; bounds alone make one where it has none."""
+    if asked.runs and not asked.designs:
+        return tuple(run for run in manifest.runs if run.name in asked.runs)
     if asked.runs:
         return runs_named(manifest, asked.runs)
     runs = tuple(run for run in manifest.runs if run.default or asked.every_run)

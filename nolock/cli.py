@@ -19,6 +19,7 @@ from nolock.options import (
     Given,
     bound_options,
     output_options,
+    path_option,
     run_options,
     search_options,
     time_limit_option,
@@ -141,8 +142,8 @@ def prove(
 
 @nolock.command()
 @click.argument("target", metavar="ID|FILE")
-@click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Store it as JSON.")
-@click.option("--dot", type=click.Path(path_type=Path), metavar="FILE", help="Draw it (Graphviz).")
+@path_option("--save", "FILE", "Store it as JSON.")
+@path_option("--dot", "FILE", "Draw it (Graphviz).")
 @click.option("--full", is_flag=True, help="Every step, none folded.")
 @click.option("--design", metavar="FILE", help="For a stored trace: where its design is now.")
 @click.option("--env", metavar="NAME", help="Not in the run's environment but in this one.")
@@ -173,13 +174,19 @@ def trace(
 @click.argument(
     "section",
     required=False,
-    type=click.Choice(["designs", "properties", "environments", "runs", "mutants"]),
+    type=click.Choice(
+        ["designs", "properties", "environments", "kinds", "mutants", "runs", "knobs"]
+    ),
 )
-def list_(section: str | None) -> None:
-    """Show what there is: designs, properties, environments, runs, mutants."""
+@click.argument("design", required=False)
+def list_(section: str | None, design: str | None) -> None:
+    """Show what there is.
+
+    Kinds are kinds of allocation. With a DESIGN, runs and knobs are its own.
+    """
     from nolock.commands import list_command
 
-    _run(lambda: list_command(section))
+    _run(lambda: list_command(section, design))
 
 
 @nolock.command()

@@ -83,9 +83,9 @@ def prove_command(
     return proofs.exit_code
 
 
-def list_command(section: str | None) -> int:
+def list_command(section: str | None, design: str | None) -> int:
     """Print what there is."""
-    print_list(section, console_for_stdout())
+    print_list(section, design, console_for_stdout())
     return EXPECTED
 
 

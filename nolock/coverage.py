@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from model.language.declarations import nearest
 from model.manifest import Manifest, Unreached
 from nolock.explored import Step
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """The union over a design's runs. `stale` entries explain something that is reached."""
+    """The union over a design's runs. `stale` entries explain nothing that is unreached.
+
+    `statements` are those of each routine, in all runs.
+    """
 
     steps: int
     unreached: tuple[Step, ...]
     explained: tuple[tuple[Step, str], ...]
     stale: tuple[Unreached, ...]
+    statements: Mapping[str, frozenset[str]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,7 +48,26 @@ def coverage_of(manifest: Manifest, runs: Iterable[Iterable[Step]]) -> Coverage:
         else:
             left.append(step)
     stale = tuple(entry for entry in manifest.unreached if entry not in used)
-    return Coverage(len(union), tuple(left), tuple(explained), stale)
+    texts: dict[str, set[str]] = {}
+    for step in union.values():
+        texts.setdefault(step.routine, set()).add(step.text)
+    statements = {routine: frozenset(found) for routine, found in texts.items()}
+    return Coverage(len(union), tuple(left), tuple(explained), stale, statements)
+
+
+def stale_text(entry: Unreached, coverage: Coverage) -> str:
+    """What is wrong with an explanation that explains nothing."""
+    statements = coverage.statements.get(entry.routine)
+    if statements is None:
+        hint = nearest(entry.routine, coverage.statements)
+        return f"no run has a step in a routine `{entry.routine}`; {hint}"
+    if entry.statement != "*" and entry.statement not in statements:
+        hint = nearest(entry.statement, statements)
+        return f"`{entry.routine}` has no step `{entry.statement}`; {hint}"
+    return (
+        f"UNREACHED explains {entry.routine!r}, {entry.statement!r}, "
+        "but every such statement is reached"
+    )
 
 
 def step_name(step: Step) -> str:

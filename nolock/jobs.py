@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from model.environments import ENVIRONMENTS, contradiction
+from model.environments import contradiction
 from model.language.declarations import ROOT, Knob, nearest
 from model.manifest import Manifest, Run
 from nolock.bounds import BOUNDS
@@ -144,12 +144,22 @@ def check_knobs(settings: Mapping[str, int], manifest: Manifest, env: str) -> No
         raise InputError(f"design {manifest.name}: {wrong}", "give --cpus 1")
 
 
-def bounds_of(config: Mapping[str, int], knobs: Mapping[str, Knob], job: Job) -> dict[str, int]:
-    """What a verdict is limited to: all bounds, and the other knobs that the run sets itself."""
-    of_env = dict(ENVIRONMENTS[job.run.env].knobs)
+def bounds_of(settings: Mapping[str, int], knobs: Mapping[str, Knob]) -> dict[str, int]:
+    """What a verdict is limited to: all bounds, and the knobs that differ from their defaults."""
+    defaults = {knob.name: int(knob.default) for knob in knobs.values()}
     return {
         name: value
-        for name, value in config.items()
-        if (name in knobs and knobs[name].where.file == _BOUNDS_FILE)
-        or dict(job.settings).get(name, of_env.get(name)) != of_env.get(name)
+        for name, value in {**defaults, **settings}.items()
+        if _is_bound(name, knobs) or value != defaults.get(name)
     }
+
+
+def bounds_text(bounds: Mapping[str, int], knobs: Mapping[str, Knob]) -> str:
+    """The same for a reader: a bound of 0 is left out, it says what cannot happen at all."""
+    return ", ".join(
+        f"{name} {value}" for name, value in bounds.items() if value or not _is_bound(name, knobs)
+    )
+
+
+def _is_bound(name: str, knobs: Mapping[str, Knob]) -> bool:
+    return name in knobs and knobs[name].where.file == _BOUNDS_FILE

@@ -33,6 +33,17 @@ def _time_limit(
     return None if value is None or math.isinf(value) else value
 
 
+def _path(_context: click.Context, _option: click.Parameter, value: str | None) -> Path | None:
+    if value == "":  # it would become `.`
+        raise click.BadParameter("the name is empty")
+    return None if value is None else Path(value)
+
+
+def path_option(name: str, metavar: str, what: str) -> Callable[[Command], Command]:
+    """A file or folder to write to."""
+    return click.option(name, callback=_path, metavar=metavar, help=what)
+
+
 def time_limit_option(of_what: str) -> Callable[[Command], Command]:
     """The time limit of searches or proofs."""
     return click.option(
@@ -44,12 +55,16 @@ def run_options(command: Command) -> Command:
     """Which runs and properties."""
     options = [
         click.option("--run", "runs", multiple=True, metavar="NAME", help="Only this run."),
-        click.option("--env", "envs", multiple=True, metavar="NAME", help="Only this environment."),
+        click.option(
+            "--env", "envs", multiple=True, metavar="NAME",
+            help="Only runs in this environment. If none of those asked for is in it, all of them, "
+            "done in it instead of their own; their verdicts are then only shown.",
+        ),
         click.option(
             "--property", "properties", multiple=True, metavar="NAME", help="Only this property."
         ),
         click.option("--all", "every_run", is_flag=True, help="Runs that are not default as well."),
-    ]
+    ]  # fmt: skip
     return _with(command, options)
 
 
@@ -87,10 +102,7 @@ def search_options(command: Command) -> Command:
         click.option("--no-merge-local", is_flag=True, help="Do not merge steps nobody can see."),
         click.option("--no-merge-locks", is_flag=True, help="Do not merge steps under a lock."),
         click.option("--no-symmetry", is_flag=True, help="Do not identify renamed objects."),
-        click.option(
-            "--keep-c", type=click.Path(path_type=Path), metavar="DIR",
-            help="Write the generated C there.",
-        ),
+        path_option("--keep-c", "DIR", "Write the generated C there."),
     ]  # fmt: skip
     return _with(command, options)
 
@@ -102,10 +114,7 @@ def output_options(*forms: str) -> Callable[[Command], Command]:
             "--format", "form", type=click.Choice(forms), default="text",
             show_default=True, help="Form of the report.",
         ),
-        click.option(
-            "--output", type=click.Path(path_type=Path), metavar="FILE",
-            help="Write the report there, whole or not at all.",
-        ),
+        path_option("--output", "FILE", "Write the report there, whole or not at all."),
     ]  # fmt: skip
     return lambda command: _with(command, options)
 

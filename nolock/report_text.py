@@ -12,7 +12,7 @@ from counterexamples.render_terminal import print_trace
 from model.environments import ENVIRONMENTS
 from nolock.errors import INCOMPLETE
 from nolock.explored import MODEL_ERROR, Explored, Failure, Result
-from nolock.jobs import Job
+from nolock.jobs import Job, bounds_text
 from nolock.mutation import MutantRow
 from nolock.prove_report import summary
 from nolock.terminal import spelled
@@ -181,15 +181,14 @@ def _heading(name: str) -> tuple[str, str]:
 def _print_verdict(verdict: Verdict, console: Console) -> None:
     """Violations, and whatever is not as it should be."""
     if verdict.verdict == "violated":
-        expected = {"expected": "expected", "not judged": "expected: -"}.get(verdict.standing, "")
-        style = "cyan" if expected else "bold red"
-        wrong = "" if expected else "! "
-        why = f": {verdict.because}" if verdict.because and verdict.standing == "expected" else ""
+        wrong = "! " if verdict.standing == "unexpected" else ""
+        style = "bold red" if wrong else "cyan"
         steps = f"{verdict.trace_length} steps"
         say(console, f"{wrong}✘ {verdict.run} {verdict.property}, {steps}", style, indent=2)
         say(console, f"{verdict.message}", "", indent=4)
-        if expected:
-            say(console, f"{expected}{why}", "dim", indent=4)
+        if verdict.standing == "expected":
+            why = f": {verdict.because}" if verdict.because else ""
+            say(console, f"expected{why}", "dim", indent=4)
         # Not folded: it is there to be copied.
         line = Text(f"    nolock trace {verdict.trace_id}", style="dim")
         console.print(line, soft_wrap=True, highlight=False)
@@ -197,10 +196,8 @@ def _print_verdict(verdict: Verdict, console: Console) -> None:
         if verdict.problem:
             say(console, f"! {verdict.run} {verdict.property}: {verdict.problem}", "bold red", 2)
         else:
-            text = (
-                f"! {verdict.run} {verdict.property}: expected to be {_past(verdict.expected)}, "
-                f"but {_now(verdict)} ({verdict.because})"
-            )
+            expected = f"expected that it {_stands(verdict.expected)}, but {_now(verdict)}"
+            text = f"! {verdict.run} {verdict.property}: {expected} ({verdict.because})"
             say(console, text, "bold red", indent=2)
 
 
@@ -216,8 +213,8 @@ def _print_incomplete(verdicts: Sequence[Verdict], console: Console) -> None:
         say(console, f"? {undecided[0].run}, {names}: {message}", "yellow", indent=2)
 
 
-def _past(expected: str | None) -> str:
-    return "violated" if expected == "violated" else "kept"
+def _stands(expected: str | None) -> str:
+    return "is violated" if expected == "violated" else "holds"
 
 
 def _now(verdict: Verdict) -> str:
@@ -228,8 +225,7 @@ def _print_limits(design: DesignReport, job: Job, console: Console) -> None:
     result = design.results[job.key]
     verdicts = design.of_run(job)
     bounds = verdicts[0].bounds if verdicts else {}
-    # A bound of 0 says what cannot happen at all; the reader sees that from its absence.
-    shown = ", ".join(f"{name} {value}" for name, value in bounds.items() if value)
+    shown = bounds_text(bounds, design.manifest.knobs)
     kind = f", {job.run.kind} objects" if job.run.kind else ""
     why = f": {job.run.why}" if job.run.why else ""
     say(console, f"{job.run.name}{why}", "", indent=2)

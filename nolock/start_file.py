@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from pathlib import Path
 
+from nolock.catalogue import design_paths
 from nolock.errors import InputError
 
 TEMPLATE = '''\
@@ -110,10 +111,15 @@ def hand_on(work: IrqWork) -> None:
 
 def write_start(name: str) -> Path:
     """Write NAME.py (a name or a path); never over a file that is there. Raises InputError."""
+    if not name:
+        raise InputError("the name is empty", "for example: nolock new my_design")
     path = Path(name if name.endswith(".py") else f"{name}.py")
     if not path.stem.isidentifier() or keyword.iskeyword(path.stem):
         hint = "use letters, digits and _, for example my_design"
         raise InputError(f"`{path.stem}` cannot name a design", hint)
+    if path.stem in design_paths():
+        hint = f"choose another name: `nolock verify {path.stem}` means the one that is there"
+        raise InputError(f"`{path.stem}` is a design that comes with nolock", hint)
     text = TEMPLATE.replace("{name}", path.stem).replace("{file}", str(path))
     try:
         with path.open("x", encoding="utf-8") as file:

@@ -93,7 +93,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
         property=prop,
         verdict=word,
         expected=expected.verdict if expected else None,
-        bounds=dict(job.settings),
+        bounds=bounds_of(dict(job.settings), manifest.knobs),
         engine="none",
         states=0,
         transitions=0,
@@ -110,7 +110,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
     cutting = tuple(name for name in result.cutting if name != prop)
     return replace(
         verdict,
-        bounds=bounds_of(result.config, manifest.knobs, job),
+        bounds=bounds_of(result.config, manifest.knobs),
         engine=result.engine,
         states=result.states,
         transitions=result.transitions,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from engines.symbolic.address_verdict import AddressVerdict
 from model.manifest import Manifest
-from nolock.coverage import Coverage, coverage_of
+from nolock.coverage import Coverage, coverage_of, stale_text
 from nolock.errors import EXPECTED, INCOMPLETE, UNEXPECTED
 from nolock.explored import MODEL_ERROR, Explored, Failure, Found, Result
 from nolock.jobs import Job
@@ -144,9 +144,5 @@ def _coverage_problems(coverage: Coverage | None) -> list[str]:
     if coverage is None:
         return []
     found = [f"never reached: {name}" for name in coverage.names]
-    found += [
-        f"{entry.where}: UNREACHED explains {entry.routine!r}, {entry.statement!r}, "
-        "but every such statement is reached"
-        for entry in coverage.stale
-    ]
+    found += [f"{entry.where}: {stale_text(entry, coverage)}" for entry in coverage.stale]
     return found

@@ -1,14 +1,15 @@
 """barrier: when it returns, every object whose free call had returned before it began is freed.
 
-Only checked in runs in which somebody calls the barrier.
+And it does return. Only checked in runs in which somebody calls the barrier.
 
 Violated by: a barrier that overlooks a place where objects wait, looks there before what is still
-to come has arrived, or returns before the last of them has been freed.
+to come has arrived, returns before the last of them has been freed, or waits for ever.
 """
 
 from model.kernel.cpu import BarrierCaller
 from model.kernel.objects import Object
-from model.language.syntax import check, on
+from model.kernel.tasks import barrier
+from model.language.syntax import active, check, goal, on
 
 
 @on("free_returned")
@@ -34,3 +35,9 @@ def barrier_returns(who: BarrierCaller) -> None:
     )
     for obj in Object:
         who.owed[obj] = False
+
+
+@goal("barrier", "the barrier never returns")
+def every_barrier_returns() -> bool:
+    """Nobody is left waiting."""
+    return all(not active(barrier, who) for who in BarrierCaller)

@@ -10,8 +10,8 @@ The obligations, in the order in which a kernel would notice:
    KFENCE's metadata is read for its own pool only, nothing is divided by 0;
 2. recovered == start, all 64 bits.
 
-What it takes to violate it: one placement for which one of these fails.  The witness is that
-placement, replayed by the evaluator on plain integers.
+Violated by: one placement for which one of these fails; the witness is that placement, replayed by
+the evaluator on plain integers.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from engines.explicit.search import (
     RawSearch,
     Reason,
 )
-from engines.reductions.merging import Merging
+from engines.reductions.merging import NO_MERGING, Merging
 from engines.reductions.symmetry import Symmetry
 from model.language.interpreter import State
 from model.language.machine import Machine
@@ -44,14 +44,14 @@ def search(
     """Explores all states with generated Python."""
     began = time.monotonic()
     generated = generate_python(machine, merging)
-    running = _Search(machine, _Steps.load(machine, generated, symmetry), generated, limits)
+    running = _Search(machine, Steps.load(machine, generated, symmetry), generated, limits)
     compiled = time.monotonic()
     reason = running.run(compiled, progress)
     return running.result(reason, compiled - began, compiled)
 
 
 @dataclass(frozen=True)
-class _Steps:
+class Steps:
     """The generated functions, and how states are stored."""
 
     machine: Machine
@@ -65,7 +65,7 @@ class _Steps:
     freeze: Callable[[Any], Packed]
 
     @staticmethod
-    def load(machine: Machine, generated: GeneratedPython, symmetry: Symmetry | None) -> _Steps:
+    def load(machine: Machine, generated: GeneratedPython, symmetry: Symmetry | None) -> Steps:
         small = all(var.type.hi - var.type.lo < 256 for var in machine.variables)
         freeze: Callable[[Any], Packed] = bytes if small else tuple
         space: dict[str, Any] = {
@@ -74,7 +74,7 @@ class _Steps:
             "fired": [0] * len(machine.transitions),
         }
         exec(compile(generated.source, f"<steps of {machine.name}>", "exec"), space)
-        return _Steps(
+        return Steps(
             machine,
             space["successors"],
             space["invariants"],
@@ -95,6 +95,11 @@ class _Steps:
         """And back."""
         lows = (var.type.lo for var, _ in self.machine.cells)
         return tuple(int(value) + lo for value, lo in zip(packed, lows, strict=True))
+
+
+def steps_of(machine: Machine) -> Steps:
+    """The generated functions by themselves, for who follows single executions of a machine."""
+    return Steps.load(machine, generate_python(machine, NO_MERGING), None)
 
 
 def _canonical(
@@ -124,7 +129,7 @@ def _canonical(
 @dataclass
 class _Search:
     machine: Machine
-    steps: _Steps
+    steps: Steps
     generated: GeneratedPython
     limits: Limits
     states: list[Packed] = field(default_factory=list)

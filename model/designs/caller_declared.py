@@ -8,6 +8,7 @@ when the object is handed on, in a context that may spin.
 
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
+from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
@@ -194,9 +195,43 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "two-barriers",
+        env="preempt_rt",
+        why="two tasks call the barrier at once",
+        properties=("barrier",),
+        cpus=1,
+        barriers=2,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "two-barriers-repaired",
+        env="preempt_rt",
+        why="the repair of F-4: a mutex around irq_work_sync()",
+        properties=("barrier",),
+        barrier_mutex=True,
+        cpus=1,
+        barriers=2,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
+    expect(
+        "barrier",
+        runs=("two-barriers",),
+        verdict="violated",
+        because="F-4: irq_work_sync() has one slot for a waiter; the second takes the first's",
+        reported="callers of irq_work_sync() must serialise; nothing here does",
+    ),
     expect(
         "no_lost_objects",
         runs=("barrier", "barrier-lists", "no-interrupt-barrier"),
@@ -252,6 +287,8 @@ def drain_parked(work: IrqWork) -> None:
 @routine(models="mm/slab_common.c: kvfree_rcu_barrier with deferral", entry=(barrier,))
 def kvfree_rcu_barrier() -> None:
     """What is parked is handed on first; then mainline's barrier."""
+    lock_barriers()
     for parked in Parked:
         irq_work_sync(parked.work)
+    unlock_barriers()
     wait_for_batches()

@@ -13,6 +13,7 @@ addresses, all of which are parked and come in from there.
 
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import queue_on_krcp
+from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.callbacks import call_rcu
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, irqs_disabled, this_cpu
@@ -123,9 +124,43 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "two-barriers",
+        env="preempt_rt",
+        why="two tasks call the barrier at once",
+        properties=("barrier",),
+        cpus=1,
+        barriers=2,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "two-barriers-repaired",
+        env="preempt_rt",
+        why="the repair of F-4: a mutex around irq_work_sync()",
+        properties=("barrier",),
+        barrier_mutex=True,
+        cpus=1,
+        barriers=2,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
+    expect(
+        "barrier",
+        runs=("two-barriers",),
+        verdict="violated",
+        because="F-4: irq_work_sync() has one slot for a waiter; the second takes the first's",
+        reported="callers of irq_work_sync() must serialise; nothing here does",
+    ),
     expect(
         "no_lost_objects",
         runs=("full-sheaves", "barrier"),
@@ -248,7 +283,9 @@ def deferred_percpu_work_fn(work: IrqWork) -> None:
 @routine(models="mm/slab_common.c: kvfree_rcu_barrier, for-7.3", entry=(barrier,))
 def kvfree_rcu_barrier() -> None:
     """What is parked goes to sheaves and krcps first; then these are emptied."""
+    lock_barriers()
     for parked in DeferredWork:
         irq_work_sync(parked.work)
+    unlock_barriers()
     flush_all_rcu_sheaves()
     wait_for_batches()

@@ -8,6 +8,7 @@ mainline's, the rcu_head is kept, so `head->func` is set before the object is pa
 
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
+from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, hits_handler, in_nmi, irqs_disabled, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -114,6 +115,45 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "two-barriers",
+        env="preempt_rt",
+        why="two tasks call the barrier at once",
+        properties=("barrier",),
+        cpus=1,
+        barriers=2,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "two-barriers-repaired",
+        env="preempt_rt",
+        why="the repair of F-4: a mutex around irq_work_sync()",
+        properties=("barrier",),
+        barrier_mutex=True,
+        cpus=1,
+        barriers=2,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "barrier-rt",
+        env="preempt_rt",
+        why="one barrier, which sleeps until the handler's thread is done",
+        properties=("barrier",),
+        barriers=1,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "barrier-lists",
         env="smp",
         why="one CPU, two objects: the barrier while an NMI frees",
@@ -196,9 +236,27 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "hotplug",
+        env="smp",
+        why="a CPU goes offline and its irq_works run for the last time; no NMI after that",
+        hotplug=1,
+        late_nmis=False,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
+    expect(
+        "barrier",
+        runs=("two-barriers",),
+        verdict="violated",
+        because="F-4: irq_work_sync() has one slot for a waiter; the second takes the first's",
+        reported="callers of irq_work_sync() must serialise; nothing here does",
+    ),
     expect(
         "no_lost_objects",
         runs=("barrier", "barrier-lists", "no-interrupt-barrier"),
@@ -277,6 +335,8 @@ def drain_nmi_list(work: IrqWork) -> None:
 )
 def kvfree_rcu_barrier() -> None:
     """What is parked is handed on first (A4); then mainline's barrier."""
+    lock_barriers()
     for parked in NmiDeferral:
         irq_work_sync(parked.work)
+    unlock_barriers()
     wait_for_batches()

@@ -17,6 +17,7 @@ knob("readers", 0, "RCU readers, each once")
 knob("preemptions", 0, "times a preemptible task is switched out (and may migrate)")
 knob("barriers", 0, "calls of the barrier, over the whole run")
 knob("shrinks", 0, "times the shrinker runs, over the whole run")
+knob("hotplug", 0, "times a CPU goes offline, over the whole run")
 knob("other_gps", 1, "grace periods that somebody else asks for, over the whole run")
 
 
@@ -29,3 +30,4 @@ class Budget:
     probes: Range[0, cfg.probes] = cfg.probes
     other_gps: Range[0, cfg.other_gps] = cfg.other_gps
     preemptions: Range[0, cfg.preemptions] = cfg.preemptions
+    hotplug: Range[0, cfg.hotplug] = cfg.hotplug

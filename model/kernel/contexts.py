@@ -12,6 +12,7 @@ from model.kernel.callbacks import (
     callback_waits,
 )
 from model.kernel.handlers import hardirq, nmi  # noqa: F401
+from model.kernel.hotplug import stopper  # noqa: F401
 from model.kernel.probes import probe  # noqa: F401
 from model.kernel.rcu import (
     Rcu,

@@ -33,6 +33,11 @@ from model.language.syntax import (
 )
 
 knob("preempt_rt", False, "CONFIG_PREEMPT_RT: irq_works that are not hard run in a thread")
+knob(
+    "late_nmis",
+    True,
+    "a CPU that goes offline can be hit by an NMI or a probe after its irq_works ran for the last time",
+)
 knob("smp", True, "CONFIG_SMP; without it a raw spinlock is no lock at all")
 
 
@@ -108,6 +113,40 @@ class IrqWorkThread:
     """irq_work/N on PREEMPT_RT; which of them serves a CPU does not matter."""
 
     task: Embed[Task]
+
+
+@record(per=Cpu, when=cfg.hotplug > 0)
+class Stopper:
+    """The last task on a CPU that goes offline. `dying`: the last run of the CPU's irq_works has
+    begun; `offline`: the CPU runs nothing any more. Until it is back the task stays the CPU's."""
+
+    task: Embed[Task]
+    dying: bool
+    offline: bool
+
+
+@pure
+def is_online(cpu: Cpu) -> bool:
+    """The CPU takes interrupts and NMIs."""
+    if cfg.hotplug == 0:
+        return True
+    return not of(Stopper, cpu).offline
+
+
+@pure
+def can_be_hit(cpu: Cpu) -> bool:
+    """An NMI or a probe may hit the CPU."""
+    if cfg.hotplug == 0:
+        return True
+    if not cfg.late_nmis and of(Stopper, cpu).dying:
+        return False
+    return not of(Stopper, cpu).offline
+
+
+@pure
+def may_go_offline(cpu: Cpu) -> bool:
+    """Another CPU stays."""
+    return any(c != cpu and c.curr != of(Stopper, c).task for c in Cpu)
 
 
 @pure

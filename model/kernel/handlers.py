@@ -9,7 +9,9 @@ from model.kernel.callbacks import (
 )
 from model.kernel.cpu import (
     Cpu,
+    can_be_hit,
     hardirq_runs,
+    is_online,
     nmi_runs,
     quiescent_task_level,
 )
@@ -60,7 +62,7 @@ class Cause(Enum):
 @pure
 def irq_can_arrive(cpu: Cpu) -> bool:
     """Interrupts are on and no handler runs on this CPU."""
-    return not cpu.irqs_off and not active(hardirq, cpu) and not active(nmi, cpu)
+    return not cpu.irqs_off and not active(hardirq, cpu) and not active(nmi, cpu) and is_online(cpu)
 
 
 @process(
@@ -162,6 +164,7 @@ def nmi_arrives(cpu: Cpu, obj: Object, reader: bool) -> None:
     require(
         Budget.nmis > 0
         and not active(nmi, cpu)
+        and can_be_hit(cpu)
         and may_be_given(obj)
         and can_begin_a_reader(reader)
     )

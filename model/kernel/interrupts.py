@@ -1,7 +1,16 @@
 """Interrupt and preemption state, and the scheduling of tasks."""
 
 from model.kernel.bounds import Budget
-from model.kernel.cpu import Client, Cpu, Kworker, Reclaimer, Task, quiescent, smp_processor_id
+from model.kernel.cpu import (
+    Client,
+    Cpu,
+    Kworker,
+    Reclaimer,
+    Stopper,
+    Task,
+    quiescent,
+    smp_processor_id,
+)
 from model.kernel.rcu import note_quiescent_state
 from model.language.syntax import (
     NULL,
@@ -11,6 +20,7 @@ from model.language.syntax import (
     cfg,
     check,
     inline,
+    of,
     require,
     runs_in,
 )
@@ -95,6 +105,7 @@ def task_exits(task: Task) -> None:
 def task_is_preempted(cpu: Cpu) -> None:
     """A preemptible task is switched out; it may be switched in on another CPU."""
     require(Budget.preemptions > 0 and cpu.curr != NULL and quiescent(cpu))
+    require(cfg.hotplug == 0 or cpu.curr != of(Stopper, cpu).task)
     Budget.preemptions -= 1
     cpu.curr.cpu = NULL
     cpu.curr = NULL

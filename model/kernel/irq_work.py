@@ -209,6 +209,19 @@ def run_irq_workd(cpu: Cpu) -> None:
     irq_work_run_list(this_cpu(IrqWorkCpu).lazy)
 
 
+@atomic
+def forget_raised_interrupt(cpu: Cpu) -> None:
+    """The CPU is dead: an interrupt that it has not taken is gone, the lists are as they are."""
+    of(IrqWorkCpu, cpu).raised_irq = False
+
+
+@atomic
+def unpark_irq_workd(cpu: Cpu) -> None:
+    """On RT the thread of a CPU that comes back looks at its list."""
+    if cfg.preempt_rt:
+        of(IrqWorkCpu, cpu).woken = of(IrqWorkCpu, cpu).lazy.first != NULL
+
+
 @pure
 def irq_work_raised(cpu: Cpu) -> bool:
     """The self-interrupt waits to be taken."""

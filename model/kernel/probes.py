@@ -9,6 +9,7 @@ from model.kernel.cpu import (
     Kworker,
     Level,
     Reclaimer,
+    can_be_hit,
     probe_runs,
 )
 from model.kernel.objects import Object, give, may_be_given
@@ -40,6 +41,7 @@ def task_at_probe_point(cpu: Cpu) -> bool:
         or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker)
         or any(b.task.cpu == cpu and at_probe_point(barrier, b) for b in BarrierCaller)
         or any(s.task.cpu == cpu and at_probe_point(shrinker, s) for s in Reclaimer)
+        or (can_be_hit(cpu) and at_probe_point(stopper, cpu))
         or any(t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread)
     )
 

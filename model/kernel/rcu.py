@@ -211,6 +211,7 @@ def somebody_looks() -> bool:
         or any(before_cookie_use(barrier, b) for b in BarrierCaller)
         or any(before_cookie_use(shrinker, s) for s in Reclaimer)
         or any(before_cookie_use(irq_workd, t) for t in IrqWorkThread)
+        or any(before_cookie_use(stopper, c) for c in Cpu)
         or any(before_cookie_use(hardirq, c) for c in Cpu)
         or any(before_cookie_use(nmi, c) for c in Cpu)
         or any(before_cookie_use(probe, c) for c in Cpu)

@@ -43,6 +43,10 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 }
 """The decorators, and the options that each has."""
 
+_IMPORTS = (
+    "import names with `from FILE import ...`, where FILE is model.language.syntax, "
+    "model.kernel.*, model.designs.*, or `.name` for a file beside it"
+)
 ROUTINE_KINDS = tuple(kind for kind in OPTIONS if kind != "record")
 _TEXTS = {"on": 1, "invariant": 2, "goal": 2}
 """Arguments without a name; the other decorators have none."""
@@ -136,7 +140,8 @@ class Loader:
                 self.take_names(module, stmt)
             case ast.Import():
                 where = module.where(stmt)
-                raise CompileError("a model file imports names", where, "from file import name")
+                text = f"a model file cannot `{ast.unparse(stmt)}`"
+                raise CompileError(text, where, _IMPORTS)
             case ast.ClassDef():
                 _take(module, stmt.name, self._class(module, stmt), stmt)
             case ast.AsyncFunctionDef():
@@ -310,8 +315,7 @@ def _imported(module: Module, stmt: ast.ImportFrom) -> Path:
     raise CompileError(
         f"a model file cannot import `{'.' * stmt.level}{name}`",
         module.where(stmt),
-        "import from model.language.syntax, model.kernel.*, model.designs.*, "
-        "or a file beside it with `from .name import ...`",
+        _IMPORTS,
     )
 
 

@@ -84,6 +84,32 @@ def test_expression_that_is_nested_too_deeply(tmp_path: Path) -> None:
         compile_machine(tmp_path / "model.py", {}, {})
 
 
+def test_a_mistake_in_another_file_names_the_call_that_leads_there(tmp_path: Path) -> None:
+    """Guards against a message that blames the kernel's parts for an argument of the user's."""
+    source = """
+from model.kernel.contexts import client
+from model.kernel.cpu import this_cpu
+from model.kernel.objects import Object
+from model.language.syntax import inline, routine
+
+
+@inline
+def where_parked(head: Object) -> Object:
+    return this_cpu(head)
+
+
+@routine(entry=(client,))
+def free_now(head: Object) -> None:
+    parked = where_parked(head)
+"""
+    (tmp_path / "model.py").write_text(source, encoding="utf-8")
+    with pytest.raises(CompileError) as raised:
+        compile_machine(tmp_path / "model.py", {}, {})
+    lines = str(raised.value).splitlines()
+    assert lines[0].startswith("model/kernel/cpu.py:")
+    assert lines[2:] == [f"  called from {tmp_path}/model.py:10: return this_cpu(head)"]
+
+
 def test_columns_count_characters(tmp_path: Path) -> None:
     """Guards against byte offsets shown as columns."""
     source = CASES["unknown name"][0].replace("bax.n = 1", 'helper("é", bax)')

@@ -53,6 +53,13 @@ from tests.nolock.toy import RUNS, write_toy
         (["trace", "none.json"], "no such file", "check the path"),
         (["prove", "rcu_prt"], "unknown design or recovery `rcu_prt`", "`rcu_ptr`"),
         (["prove", "mainline"], "recovers no start addresses", 'RECOVERY = "..."'),
+        (["verify", "."], ". is a directory", "give a design file or a name"),
+        (["verify", "DIR"], "folder.py is a directory", "give a design file or a name"),
+        (["verify", "/dev/null"], "/dev/null is not a regular file", "give a design file"),
+        (["verify", ""], "the name of a design is empty", "give a design file"),
+        (["verify", "TOY", "--output", ""], "the name is empty", ""),
+        (["new", ""], "the name is empty", "my_design"),
+        (["new", "mainline"], "`mainline` is a design that comes with nolock", "another name"),
         (["new", "my-design"], "cannot name a design", "my_design"),
     ],
 )
@@ -61,7 +68,9 @@ def test_mistakes_are_named_with_a_remedy(
 ) -> None:
     """Guards against tracebacks and messages that leave the user alone."""
     toy = str(write_toy(tmp_path))
-    result = command(*(word.replace("TOY", toy) for word in words))
+    folder = tmp_path / "folder.py"
+    folder.mkdir()
+    result = command(*(word.replace("TOY", toy).replace("DIR", str(folder)) for word in words))
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert hint in result.stderr
@@ -98,6 +107,7 @@ def test_mistakes_are_named_with_a_remedy(
         ({"expect": 'expect("*", verdict="holds", becuse="x")'}, "takes no `becuse`"),
         ({"unreached": 'unreached("f", because="x")'}, "unreached(...) has no `statement`"),
         ({"body": "Toy.lcok = 1"}, "lcok"),
+        ({"declarations": "import os"}, "a model file cannot `import os`"),
     ],
 )
 def test_mistakes_in_a_design_file_are_located(

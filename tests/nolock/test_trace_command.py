@@ -9,6 +9,7 @@ import pytest
 
 from nolock import show_trace
 from nolock.schedule import Task
+from properties.registry import PROPERTIES
 from tests.nolock.conftest import Command
 from tests.nolock.toy import RUNS, write_toy
 
@@ -103,7 +104,9 @@ def test_compare_puts_like_runs_together(command: Command, tmp_path: Path) -> No
     assert lines[at + 2].startswith("two ") and "✘" in lines[at + 2]
 
 
-@pytest.mark.parametrize("section", ["designs", "properties", "environments", "runs", "mutants"])
+@pytest.mark.parametrize(
+    "section", ["designs", "properties", "environments", "kinds", "mutants", "runs", "knobs"]
+)
 def test_list_names_what_there_is(command: Command, section: str) -> None:
     """Guards against a list that fails on one of its entries."""
     result = command("list", section)
@@ -114,5 +117,45 @@ def test_list_names_what_there_is(command: Command, section: str) -> None:
         "environments": "kmemleak",
         "runs": "nmi_detect/any-context",
         "mutants": "V1-9a",
+        "kinds": "kfence_right_red_zone",
+        "knobs": "k7_skip_stack_depot",
     }
     assert known[section] in result.stdout
+    assert known[section] in command("list").stdout
+
+
+def test_list_names_nothing_twice(command: Command) -> None:
+    """Guards against the name of a design beside itself."""
+    lines = command("list", "designs").stdout.splitlines()
+    at = lines.index("  mainline")
+    assert lines[at + 1].strip() == "kvfree_call_rcu() before the series"
+
+
+def test_list_says_what_violates_each_property(command: Command) -> None:
+    """Guards against a property that nobody can imagine to fail."""
+    lines = [line.strip() for line in command("list", "properties").stdout.splitlines()]
+    for name in PROPERTIES:
+        assert lines[lines.index(name) + 1 :][:3] != []
+    assert sum(line.startswith("violated by: ") for line in lines) == len(PROPERTIES)
+
+
+def test_list_shows_the_knobs_and_runs_of_a_design(command: Command, tmp_path: Path) -> None:
+    """Guards against knobs that can be set but not found, and bounds left out as defaults."""
+    design = write_toy(tmp_path, declarations='knob("loud", True, "a switch")')
+    lines = command("list", "knobs", design).stdout.splitlines()
+    at = lines.index("  loud")
+    assert [line.strip() for line in lines[at + 1 : at + 3]] == [
+        "a switch",
+        f"default 1; {design}:14",
+    ]
+    assert "  cpus" in lines and "  k7_skip_stack_depot" not in lines
+    text = " ".join(command("list", "runs", "allow_spin").stdout.split())
+    assert (
+        "smp; cpus 2, objects 2, tasks 2, workers 1, nmis 1, readers 1, other_gps 1, bnodes 0"
+        in text
+    )
+    rcu_ptr = " ".join(command("list", "knobs").stdout.split())
+    assert "default 0, 1 in allow_spin" in rcu_ptr
+    result = command("list", "kinds", "allow_spin")
+    assert result.exit_code == 2
+    assert "takes no design" in result.stderr

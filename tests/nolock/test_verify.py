@@ -9,6 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import Result
 
+from nolock.catalogue import design_named, runs_named
+from nolock.explored import Failure
+from nolock.jobs import jobs_of
+from nolock.verdicts import verdicts_of
 from tests.nolock.conftest import Command
 from tests.nolock.toy import EXPECT, RUNS, UNREACHED, write_toy
 
@@ -49,11 +53,11 @@ def test_a_design_whose_verdicts_are_all_as_expected_is_green(
         (EXPECT + EXPECT, "! nmi self_deadlock: 2 expectations match: "),
         (
             'expect("*", runs="*", verdict="holds", because="x"),',
-            "! nmi self_deadlock: expected to be kept, but it is violated (x)",
+            "! nmi self_deadlock: expected that it holds, but it is violated (x)",
         ),
         (
             EXPECT + 'expect("lock_discipline", runs="tasks", verdict="violated", because="y"),',
-            "! tasks lock_discipline: expected to be violated, but no violation was found (y)",
+            "! tasks lock_discipline: expected that it is violated, but no violation was found (y)",
         ),
     ],
     ids=["missing", "doubled", "unexpected", "not found"],
@@ -72,12 +76,33 @@ def test_unreached_statements_are_red_unless_explained(command: Command, tmp_pat
     result = verify(command, write_toy(tmp_path, unreached=""))
     assert result.exit_code == 1
     assert "! never reached: model/kernel/locks.py:" in result.stdout
-    stale = UNREACHED + 'unreached("free_now", "*", because="x"),'
+    stale = UNREACHED + 'unreached("task_exits", "*", because="x"),'
     result = verify(command, write_toy(tmp_path, unreached=stale))
     assert result.exit_code == 1
-    assert "UNREACHED explains 'free_now', '*', but every such statement is reached" in " ".join(
+    assert "UNREACHED explains 'task_exits', '*', but every such statement is reached" in " ".join(
         result.stdout.split()
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (
+            '"wait_for_lok", "*"',
+            "no run has a step in a routine `wait_for_lok`; did you mean `wait_for_lock`?",
+        ),
+        ('"task_exits", "x = 1"', "`task_exits` has no step `x = 1`; known: "),
+    ],
+)
+def test_an_explanation_of_nothing_names_the_nearest(
+    command: Command, tmp_path: Path, entry: str, says: str
+) -> None:
+    """Guards against a misspelt name that is called reached."""
+    unreached = UNREACHED + f'unreached({entry}, because="x"),'
+    result = verify(command, write_toy(tmp_path, unreached=unreached))
+    assert result.exit_code == 1, result.output
+    assert says in " ".join(result.stdout.split())
+    assert "is reached" not in result.stdout
 
 
 def test_a_model_error_is_red_with_its_trace(command: Command, tmp_path: Path) -> None:
@@ -95,7 +120,7 @@ def test_other_bounds_are_shown_but_not_judged(command: Command, tmp_path: Path)
     result = verify(command, write_toy(tmp_path), "--run", "tasks", "--nmis", 1, "--objects", 2)
     assert result.exit_code == 0, result.output
     assert "✘ tasks self_deadlock" in result.stdout
-    assert "expected: -" in result.stdout
+    assert "expected" not in result.stdout
     assert "4 verdicts not judged" in result.stdout
     assert "with: --objects 2 --nmis 1" in result.stdout
     assert "bits per state; every million states needs about" in result.stderr
@@ -109,6 +134,35 @@ def test_bounds_make_a_run_for_a_design_that_has_none(command: Command, tmp_path
     assert "declares no RUNS" in result.stderr
     result = verify(command, design, "--cpus", 1, "--objects", 1, "--tasks", 1)
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("designs", [["toy.py"], ["toy.py", "two.py"]])
+def test_runs_are_moved_to_an_environment_that_none_is_in(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, designs: list[str]
+) -> None:
+    """Guards `--env`: it chooses runs where it can, and else says that it changes them."""
+    monkeypatch.chdir(tmp_path)
+    for design in ("toy", "two"):
+        write_toy(tmp_path, name=design)
+    result = verify(command, *designs, "--env", "kasan", "--run", "tasks")
+    assert result.exit_code == 0, result.output
+    assert "not judged, as the bounds are not the design's" in result.stdout
+    assert "kasan; cpus 1" in result.stdout and "kasan_generic 1" in result.stdout
+
+
+def test_an_environment_chooses_runs(command: Command, tmp_path: Path) -> None:
+    """Guards `--env` where there are such runs; a design that was named is not left out quietly."""
+    up = RUNS + 'run("up", env="up", why="UP", objects=1, other_gps=0),'
+    one, two = write_toy(tmp_path, runs=up), write_toy(tmp_path, name="two")
+    result = verify(command, one, "--env", "up", "--format", "json")
+    verdicts = json.loads(result.stdout)["verdicts"]
+    assert {(v["run"], v["environment"], v["judged"]) for v in verdicts} == {("up", "up", True)}
+    result = verify(command, one, two, "--env", "up")
+    assert result.exit_code == 2
+    assert "no run of two that was asked for is in up" in result.stderr
+    result = verify(command, two, "--env", "up", "--env", "kasan")
+    assert result.exit_code == 2
+    assert "is in up or kasan" in result.stderr
 
 
 def test_a_property_or_run_can_be_chosen(command: Command, tmp_path: Path) -> None:
@@ -137,6 +191,31 @@ def test_a_time_limit_may_be_as_long_as_one_likes(
     words = ("verify", write_toy(tmp_path), "--time-limit", limit, "--engine", engine)
     result = command(*words)
     assert result.exit_code == 0, result.output
+
+
+def test_limits_show_what_differs_from_the_defaults(command: Command, tmp_path: Path) -> None:
+    """Guards against a knob that is switched off and not shown, and against bounds that are."""
+    runs = RUNS.replace("objects=2", "objects=2, loud=False, quick=False")
+    knob = 'knob("loud", True, "a switch")\nknob("quick", False, "another")'
+    design = write_toy(tmp_path, runs=runs, declarations=knob)
+    result = verify(command, design, "--run", "nmi")
+    assert result.exit_code == 0, result.output
+    assert "smp; cpus 1, objects 2, tasks 1, workers 1, nmis 1, loud 0\n" in result.stdout
+    result = verify(command, design, "--run", "nmi", "--time-limit", "1e-9", "--format", "json")
+    stopped = json.loads(result.stdout)["verdicts"][0]
+    assert stopped["bounds"]["workers"] == 1 and stopped["bounds"]["readers"] == 0
+    assert stopped["bounds"]["loud"] == 0 and "quick" not in stopped["bounds"]
+
+
+def test_a_run_that_never_begins_has_all_its_bounds() -> None:
+    """Guards against verdicts without a search that leave half of their bounds out."""
+    manifest = design_named("allow_spin")
+    (run,) = runs_named(manifest, ["nmi-gps"])
+    (job,) = jobs_of(manifest, (run,))
+    for verdict in verdicts_of(manifest, job, Failure("interrupted", "x"), judged=True):
+        assert {"cpus": 2, "tasks": 2, "workers": 1, "other_gps": 1, "readers": 1}.items() <= (
+            verdict.bounds.items()
+        )
 
 
 def test_json_is_one_object_with_all_verdicts(command: Command, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import RawSpinlock, raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
 from model.kernel.slab import return_to_allocator
-from model.language.syntax import Embed, Range, expect, record, routine, run, unreached
+from model.language.syntax import Embed, Range, expect, knob, record, routine, run, unreached
 
 TITLE = "toy: frees at once under a lock"
 SMALL = 1
@@ -60,10 +60,11 @@ def write_toy(
     expect: str = EXPECT,
     unreached: str = UNREACHED,
     body: str = "",
+    declarations: str = "",
     name: str = "toy",
 ) -> Path:
     """Write the design, with parts replaced; `body` is one more statement under the lock."""
-    data = f"RUNS = [{runs}]\nEXPECT = [{expect}]\nUNREACHED = [{unreached}]\n"
+    data = f"{declarations}\nRUNS = [{runs}]\nEXPECT = [{expect}]\nUNREACHED = [{unreached}]\n"
     path = folder / f"{name}.py"
     path.write_text(_HEAD + data + _TAIL.replace("  # BODY", f"\n    {body}"), encoding="utf-8")
     return path

@@ -1,0 +1,110 @@
+"""CPU hotplug: a CPU goes offline, and perhaps comes back.
+
+The order of events is the kernel's. Tasks leave the CPU first, and on PREEMPT_RT its irq_work
+thread is parked, whatever it still has to do. Interrupts and NMIs go on. Then, in the stopper's
+task with irqs off, the dying path runs the irq_works once: raised and lazy ones; on RT the raised
+ones, and it wakes a thread that is parked. Then the CPU runs nothing any more, and what its
+irq_work lists have is left there, claimed. A CPU that comes back finds the lists as they were. An
+interrupt that was raised and not taken is gone; on RT the thread runs again.
+
+An NMI, or a probe, can hit the CPU between the run of the irq_works and its end, with irqs off:
+the rest of the dying path is traceable (cpuhp_enter, cpuhp_exit), and an NMI is never masked.
+`late_nmis` says whether that happens.
+
+Abstractions:
+* Tasks are not pushed away: a CPU goes offline while no task is on it. A task that is moved goes on
+  elsewhere, as one that was preempted does.
+* Timers and, without `callback_lists`, RCU callbacks run on any CPU, so what the kernel moves from
+  a dead CPU need not be moved. With `callback_lists` a dead CPU's callbacks are not moved, which is
+  more than the kernel loses: a run has one of the two.
+* The flush of sheaves visits every CPU: a run has sheaves or hotplug, or no barrier.
+* The last CPU online stays.
+"""
+
+from model.kernel.bounds import Budget
+from model.kernel.cpu import Cpu, Stopper, may_go_offline, quiescent, task_runs
+from model.kernel.interrupts import local_irq_save
+from model.kernel.irq_work import IrqWork, forget_raised_interrupt, irq_work_run, unpark_irq_workd
+from model.kernel.rcu import note_quiescent_state
+from model.language.syntax import (
+    NULL,
+    action,
+    atomic,
+    cfg,
+    inline,
+    instances,
+    of,
+    process,
+    pure,
+    require,
+    routine,
+    start,
+    tracepoint,
+)
+
+
+@pure
+def stopper_runs(cpu: Cpu) -> bool:
+    """Nothing runs on top of the stopper."""
+    return task_runs(of(Stopper, cpu).task)
+
+
+@process(per=Cpu, may_run=stopper_runs, when=cfg.hotplug > 0)
+def stopper(cpu: Cpu) -> None:
+    """The CPU's last task: take_cpu_down() with irqs off, then nothing."""
+    local_irq_save()
+    dying_path(cpu)
+    cpu_is_dead(cpu)
+
+
+@inline
+def dying_path(cpu: Cpu) -> None:
+    """The callbacks of the dying states, as far as they matter; each is traced."""
+    begin_dying(cpu)
+    smpcfd_dying_cpu(cpu)
+    tracepoint()
+
+
+@atomic
+def begin_dying(cpu: Cpu) -> None:
+    """From here on the lists are run for the last time."""
+    of(Stopper, cpu).dying = True
+
+
+@routine(models="kernel/smp.c: smpcfd_dying_cpu")
+def smpcfd_dying_cpu(cpu: Cpu) -> None:
+    """irq_work_run(), the last one."""
+    if instances(IrqWork) > 0:
+        irq_work_run(cpu)
+
+
+@atomic
+def cpu_is_dead(cpu: Cpu) -> None:
+    """The CPU runs nothing; no grace period waits for it."""
+    of(Stopper, cpu).offline = True
+    cpu.irqs_off = False
+    if instances(IrqWork) > 0:
+        forget_raised_interrupt(cpu)
+    note_quiescent_state(cpu, quiescent(cpu))
+
+
+@action(environment=True, when=cfg.hotplug > 0)
+def cpu_goes_down(cpu: Cpu) -> None:
+    """Somebody takes a CPU offline: no task runs on it any more."""
+    require(Budget.hotplug > 0 and cpu.curr == NULL and quiescent(cpu) and may_go_offline(cpu))
+    Budget.hotplug -= 1
+    cpu.curr = of(Stopper, cpu).task
+    of(Stopper, cpu).task.cpu = cpu
+    start(stopper, cpu)
+
+
+@action(environment=True, when=cfg.hotplug > 0)
+def cpu_comes_back(cpu: Cpu) -> None:
+    """The CPU runs tasks and takes interrupts again."""
+    require(of(Stopper, cpu).offline)
+    of(Stopper, cpu).offline = False
+    of(Stopper, cpu).dying = False
+    of(Stopper, cpu).task.cpu = NULL
+    cpu.curr = NULL
+    if instances(IrqWork) > 0:
+        unpark_irq_workd(cpu)
