@@ -247,6 +247,29 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "hotplug-late-nmi",
+        env="smp",
+        why="the same, with an NMI after that",
+        hotplug=1,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "hotplug-rt",
+        env="preempt_rt",
+        why="the irq_work thread of the CPU is parked first",
+        hotplug=1,
+        late_nmis=False,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [

@@ -36,7 +36,7 @@ knob("preempt_rt", False, "CONFIG_PREEMPT_RT: irq_works that are not hard run in
 knob(
     "late_nmis",
     True,
-    "a CPU that goes offline can be hit by an NMI or a probe after its irq_works ran for the last time",
+    "an NMI or a probe can hit a CPU between the last run of its irq_works and its end",
 )
 knob("smp", True, "CONFIG_SMP; without it a raw spinlock is no lock at all")
 
@@ -197,6 +197,8 @@ def smp_processor_id() -> Cpu:
         return of(Client, me()).task.cpu
     if runs_in(kworker):
         return of(Kworker, me()).task.cpu
+    if runs_in(stopper):
+        return of(Stopper, me()).task.cpu
     if runs_in(shrinker):
         return of(Reclaimer, me()).task.cpu
     if runs_in(barrier):
