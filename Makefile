@@ -23,7 +23,7 @@ verify: $(STAMP)
 	@$(BIN)/nolock verify
 
 test: $(STAMP)
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n auto
 
 lint: $(STAMP)
 	@$(BIN)/ruff check
@@ -48,7 +48,8 @@ $(STAMP): pyproject.toml
 	    && $(BIN)/python -m pip install -q --disable-pip-version-check -e ".[$$extras]"
 	@touch $@
 
-# Stops with the one command that mends it when there is no Python 3.11 that can make a venv.
+# Stops with the one command that mends it when there is no Python 3.11 that can make a venv, or
+# nowhere to make it: pip writes to the checkout even if VENV is elsewhere.
 # A Debian or Ubuntu python3 comes without ensurepip; the package that has it is named after the
 # exact version. A newer interpreter is run before it is offered: it may be a shim that is not set up.
 define check_python
@@ -75,6 +76,9 @@ elif ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
     problem="$(PYTHON) cannot make a virtual environment: its modules venv or ensurepip are missing."; \
     if command -v apt-get >/dev/null; then mend="sudo apt-get install python$$version-venv"; \
     else mend="make PYTHON=/path/to/a-complete-python3 $$again"; fi; \
+elif [ ! -w . ]; then \
+    problem="$(CURDIR) cannot be written, and nolock is installed from inside it."; \
+    mend="cp -R $(CURDIR) $${TMPDIR:-/tmp}/nolock && make -C $${TMPDIR:-/tmp}/nolock $$again"; \
 else exit 0; fi; \
 printf '%s\nThis mends it:\n\n    %s\n\n' "$$problem" "$$mend" >&2; exit 1
 endef

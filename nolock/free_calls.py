@@ -1,32 +1,26 @@
 """Free calls one by one: every way through a call, from every state that it can find.
 
-The machine is small: one CPU and two objects. The first object's free goes on by itself, and at each
-of its moments the second one is given to a free call, by every context that can arrive there. So
-the call finds the CPU idle, or cuts into whatever holds its locks. From then on only the call makes
-steps, until it returns; what follows until the object is freed is looked up in the graph of all
-that the system can still do (`aftermath.py`).
+The machine is small: one CPU and two objects. The first object's free goes on by itself, and at
+each of its moments the second one is given to a free call, by every context that can arrive there.
+So the call finds the CPU idle, or cuts into whatever holds its locks. From then on only the call
+makes steps, until it returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from engines.explicit.python_engine import Packed, steps_of
 from model.language.machine import Machine
 
-Outcome = Literal["straight", "deferred", "left", "wrong"]
-"""Of a call: the object is queued once; it is queued again by somebody else; it is not freed
-without another arrival; the call violates a property, or never returns."""
-
-_BACKGROUND, _MEASURED = 0, 1
-"""The objects: the one whose free is cut into, and the one whose free is measured."""
 OBJECTS = 2
+_MEASURED = 1
+"""The objects: the free of the first is what can be cut into, that of the second is measured."""
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """One step, and what was seen of it. `process` is empty for actions."""
 
     transition: int
@@ -56,14 +50,13 @@ class Walker:
     def __post_init__(self) -> None:
         machine = self.machine
         self.steps = steps_of(machine)
-        gauges = {
-            goal.prop: test for goal, test in zip(machine.goals, self.steps.goals, strict=True)
-        }
-        self.irqs_off = gauges["irqs_off"]
+        goals = zip(machine.goals, self.steps.goals, strict=True)
+        self.irqs_off = {goal.prop: holds for goal, holds in goals}["irqs_off"]
+        self.processes = [tr.process or "" for tr in machine.transitions]
         self.pcs = {proc.name: self._cells(proc.pc_var) for proc in machine.processes}
-        self.given = self._cells("Life.given")
-        self.queued = self._cells("Life.queued")
-        self.freed = self._cells("Life.freed")
+        self.given = self._cells("Life.given")[_MEASURED:]
+        self.queued = self._cells("Life.queued")[_MEASURED:]
+        self.freed = self._cells("Life.freed")[_MEASURED:]
         self.irq_work = self._cells("Raised.irq_work")
         self.self_ipi = self._cells("Raised.self_ipi")
         self.lists = [
@@ -75,8 +68,10 @@ class Walker:
     def _cells(self, name: str) -> range:
         """Where a variable is in a state; nowhere if the machine has no use for it."""
         var = self.machine.variable.get(name)
-        first = self.machine.offset[name] if var else 0
-        return range(first, first + (var.size if var else 0))
+        if var is None:
+            return range(0)
+        first = self.machine.offset[name]
+        return range(first, first + var.size)
 
     @property
     def initial(self) -> Packed:
@@ -94,33 +89,31 @@ class Walker:
     def _edges(self, state: Packed) -> Iterator[Edge]:
         irqs_off = bool(self.irqs_off(state))
         for code, number, system, after in self.steps.successors(state, []):
-
-            def raised(cells: range, at: int = 0, after: Packed = after) -> bool:
-                return at < len(cells) and state[cells[at]] != after[cells[at]]
-
             yield Edge(
-                transition=number,
-                process=self.machine.transitions[number].process or "",
-                system=bool(system),
-                violates=bool(code),
-                after=after,
-                irqs_off=irqs_off,
-                given=raised(self.given, _MEASURED),
-                queued=raised(self.queued, _MEASURED),
-                freed=raised(self.freed, _MEASURED),
-                irq_work=raised(self.irq_work),
-                self_ipi=raised(self.self_ipi),
+                number,
+                self.processes[number],
+                bool(system),
+                bool(code),
+                after,
+                irqs_off,
+                _differ(state, after, self.given),
+                _differ(state, after, self.queued),
+                _differ(state, after, self.freed),
+                _differ(state, after, self.irq_work),
+                _differ(state, after, self.self_ipi),
             )
 
     def under_way(self, state: Packed) -> frozenset[str]:
         """The processes that have begun and not returned."""
-        return frozenset(name for name, cells in self.pcs.items() if any(state[at] for at in cells))
+        return frozenset(name for name, pcs in self.pcs.items() if any(state[at] for at in pcs))
 
     def _longest(self, state: Packed) -> int:
-        return max(
-            (_length(state, head, links) for heads, links in self.lists for head in heads),
-            default=0,
-        )
+        lists = ((head, links) for heads, links in self.lists for head in heads)
+        return max((_length(state, head, links) for head, links in lists), default=0)
+
+
+def _differ(before: Packed, after: Packed, cells: range) -> bool:
+    return any(before[at] != after[at] for at in cells)
 
 
 def _length(state: Packed, head: int, links: range) -> int:
@@ -135,35 +128,50 @@ def _length(state: Packed, head: int, links: range) -> int:
 class Call:
     """One way through a call, from one state. `others` were under way before it.
 
-    `queued_at` counts the call's steps up to the last one that queued the object; `after` is the
-    state in which the call has returned, None if it is wrong.
+    `path` are its steps. `queued_at` counts those up to the last one that queued the object, 0 if
+    none did; `freed_at` those up to the one that freed it. `after` is the state in which the call
+    has returned; None if it violates a property or does not return.
     """
 
     context: str
+    others: frozenset[str]
     path: tuple[int, ...]
-    others: frozenset[str] = frozenset()
-    after: Packed | None = None
-    steps: int = 0
-    irqs_off: int = 0
-    irq_works: int = 0
-    self_ipis: int = 0
-    times_queued: int = 0
-    queued_at: int = 0
-    freed_at: int | None = None
+    after: Packed | None
+    irqs_off: int
+    irq_works: int
+    self_ipis: int
+    queued_at: int
+    freed_at: int
 
 
 def calls(walker: Walker, design: str) -> Iterator[Call]:
-    """Every call; `design` is the file of the design: steps of a call come from there."""
-    of_call = [
-        any(frame.file == design for frame in tr.where.chain) for tr in walker.machine.transitions
-    ]
-    for before, edge in _arrivals(walker):
+    """Every call. Its steps are those that come from the file of the design, or are called there.
+
+    What a context does before and after it is not the call's.
+    """
+    transitions = walker.machine.transitions
+    of_call = [any(frame.file == design for frame in tr.where.chain) for tr in transitions]
+    for before, arrival in _arrivals(walker):
         others = walker.under_way(before)
-        begun = walker.under_way(edge.after) - others
-        context = walker.machine.transitions[edge.transition].name
-        for process in begun:
-            call = Call(context, (), others)
-            yield from _ways(walker, of_call, process, edge.after, call, frozenset())
+        for process in walker.under_way(arrival.after) - others:
+            for way, after in ways(walker, frozenset({process}), arrival.after):
+                mine = [edge for edge in way if of_call[edge.transition]]
+                yield Call(
+                    context=transitions[arrival.transition].name,
+                    others=others,
+                    path=tuple(edge.transition for edge in mine),
+                    after=after,
+                    irqs_off=sum(edge.irqs_off for edge in mine),
+                    irq_works=sum(edge.irq_work for edge in mine),
+                    self_ipis=sum(edge.self_ipi for edge in mine),
+                    queued_at=_last(edge.queued for edge in mine),
+                    freed_at=_last(edge.freed for edge in mine),
+                )
+
+
+def _last(found: Iterator[bool]) -> int:
+    """The number, from 1, of the last one that is true."""
+    return max((number for number, one in enumerate(found, start=1) if one), default=0)
 
 
 def _arrivals(walker: Walker) -> Iterator[tuple[Packed, Edge]]:
@@ -184,38 +192,34 @@ def _arrivals(walker: Walker) -> Iterator[tuple[Packed, Edge]]:
                 todo.append(edge.after)
 
 
-def _ways(
-    walker: Walker,
-    of_call: list[bool],
-    process: str,
-    state: Packed,
-    call: Call,
-    on_the_way: frozenset[Packed],
-) -> Iterator[Call]:
-    """Every way on of a context that alone makes steps."""
-    if process not in walker.under_way(state):
-        yield replace(call, after=state)
-        return
-    edges = [edge for edge in walker.edges(state) if edge.process == process]
-    if state in on_the_way or not edges:
-        # It spins, or waits for what only others could do: on one CPU, for ever.
-        yield call
-        return
-    for edge in edges:
-        mine = of_call[edge.transition]
-        on = replace(
-            call,
-            path=(*call.path, edge.transition),
-            steps=call.steps + mine,
-            irqs_off=call.irqs_off + (mine and edge.irqs_off),
-            irq_works=call.irq_works + edge.irq_work,
-            self_ipis=call.self_ipis + edge.self_ipi,
-        )
-        if edge.queued:
-            on = replace(on, times_queued=on.times_queued + 1, queued_at=on.steps)
-        if edge.freed:
-            on = replace(on, freed_at=on.steps)
-        if edge.violates:
-            yield on
-            continue
-        yield from _ways(walker, of_call, process, edge.after, on, on_the_way | {state})
+def ways(
+    walker: Walker, processes: frozenset[str], state: Packed
+) -> Iterator[tuple[Sequence[Edge], Packed | None]]:
+    """Every way to the end of these contexts if nothing else makes steps, and the state there.
+
+    That is None after a violation, and where they spin, or wait for what only others could do: on
+    one CPU, for ever.
+    """
+    way: list[Edge] = []
+    on_the_way: set[Packed] = set()
+
+    def go(state: Packed) -> Iterator[tuple[Sequence[Edge], Packed | None]]:
+        left = processes & walker.under_way(state)
+        if not left:
+            yield tuple(way), state
+            return
+        edges = [edge for edge in walker.edges(state) if edge.process in left]
+        if state in on_the_way or not edges:
+            yield tuple(way), None
+            return
+        on_the_way.add(state)
+        for edge in edges:
+            way.append(edge)
+            if edge.violates:
+                yield tuple(way), None
+            else:
+                yield from go(edge.after)
+            way.pop()
+        on_the_way.discard(state)
+
+    yield from go(state)

@@ -14,6 +14,7 @@ from rich.text import Text
 from engines.explicit.search import Progress
 from nolock.schedule import Hooks
 from nolock.terminal import Output
+from nolock.words import counted, mebibytes
 from nolock.work import Size
 
 _EVERY_SECONDS = 30.0
@@ -92,8 +93,8 @@ def progress_text(progress: Progress) -> str:
     """How far a search is."""
     rate = progress.states / progress.seconds if progress.seconds > 0 else 0.0
     return (
-        f"{progress.states:,} states, {rate / 1e6:.1f} M/s, depth {progress.depth}, "
-        f"frontier {progress.frontier:,}, {progress.memory / 1e6:,.0f} MB"
+        f"{counted(progress.states, 'state')}, {rate / 1e6:.1f} M/s, depth {progress.depth}, "
+        f"frontier {progress.frontier:,}, {mebibytes(progress.memory)}"
     )
 
 
@@ -102,5 +103,5 @@ def size_text(size: Size, memory: int) -> str:
     room = memory / size.bytes_per_state / 1e6
     return (
         f"{size.bits} bits per state; every million states needs about {size.bytes_per_state} MB; "
-        f"the limit of {memory / 1e6:,.0f} MB is reached at about {room:,.1f} million"
+        f"the limit of {mebibytes(memory)} is reached at about {room:,.1f} million"
     )

@@ -18,6 +18,7 @@ from nolock.prove_report import summary
 from nolock.terminal import spelled
 from nolock.verdicts import Verdict
 from nolock.verify import DesignReport, Report, exit_code
+from nolock.words import counted
 from properties.registry import PROPERTIES
 
 WIDTH = 100
@@ -58,7 +59,8 @@ def print_matrix(report: Report, console: Console) -> None:
     for design_report in report.designs:
         for verdict in design_report.verdicts:
             if verdict.trace_id:
-                text = f"✘ {verdict.trace_length} steps: nolock trace {verdict.trace_id}"
+                steps = counted(verdict.trace_length or 0, "step")
+                text = f"✘ {steps}: nolock trace {verdict.trace_id}"
                 say(console, text, "", indent=2)
         for text in design_report.problems:
             say(console, f"! {design_report.manifest.name}: {text}", "bold red", indent=2)
@@ -108,6 +110,8 @@ def print_design(design: DesignReport, console: Console, *, traces: bool) -> Non
         say(console)
     for job in design.jobs:
         _print_limits(design, job, console)
+    for note in design.common_notes:
+        say(console, f"all runs: {note}", "dim", indent=2)
     say(console)
     if traces:
         for job in design.jobs:
@@ -183,7 +187,7 @@ def _print_verdict(verdict: Verdict, console: Console) -> None:
     if verdict.verdict == "violated":
         wrong = "! " if verdict.standing == "unexpected" else ""
         style = "bold red" if wrong else "cyan"
-        steps = f"{verdict.trace_length} steps"
+        steps = counted(verdict.trace_length or 0, "step")
         say(console, f"{wrong}✘ {verdict.run} {verdict.property}, {steps}", style, indent=2)
         say(console, f"{verdict.message}", "", indent=4)
         if verdict.standing == "expected":
@@ -234,7 +238,7 @@ def _print_limits(design: DesignReport, job: Job, console: Console) -> None:
         return
     engine = {"c": "C", "python": "Python"}.get(result.engine, result.engine)
     exact = " with ".join((engine, " and ".join(result.reductions) or "no reductions"))
-    size = f"{result.states:,} states, depth {result.depth}"
+    size = f"{counted(result.states, 'state')}, depth {result.depth}"
     took = f"{result.seconds + result.compile_seconds:.1f} s"
     say(console, f"{size}, {took}, {exact}", "dim", indent=4)
     cutting = sorted({name for v in verdicts for name in v.up_to_first_violation})
@@ -246,8 +250,11 @@ def _print_limits(design: DesignReport, job: Job, console: Console) -> None:
             4,
         )
     if result.stuck_states:
-        say(console, f"in {result.stuck_states:,} states a context waits for ever", "yellow", 4)
+        stuck = counted(result.stuck_states, "state")
+        say(console, f"in {stuck} a context waits for ever", "yellow", 4)
     for note in result.notes:
+        if note in design.common_notes:
+            continue
         say(console, note, "dim", indent=4)
 
 
@@ -328,27 +335,23 @@ def print_summary(report: Report, console: Console) -> None:
     parts = []
     if done or not shown:
         parts.append(
-            f"{_plural(counts['expected'], 'verdict')} as expected, {counts['unexpected']} not, "
+            f"{counted(counts['expected'], 'verdict')} as expected, {counts['unexpected']} not, "
             f"{counts['incomplete']} incomplete"
         )
     if shown:
         incomplete = counts["incomplete"] if not done else 0
         undecided = f", {incomplete} incomplete" if incomplete else ""
         bounds = "the bounds are not the design's"
-        parts.append(f"{_plural(shown, 'verdict')} not judged, as {bounds}{undecided}")
+        parts.append(f"{counted(shown, 'verdict')} not judged, as {bounds}{undecided}")
     problems = sum(len(design.problems) for design in report.designs) + len(report.unkilled)
     if problems:
-        parts.append(_plural(problems, "problem"))
-    parts.append(f"{report.states:,} states in {report.seconds:.1f} s")
+        parts.append(counted(problems, "problem"))
+    parts.append(f"{counted(report.states, 'state')} in {report.seconds:.1f} s")
     code = exit_code(report)
     style = {0: "bold green", INCOMPLETE: "bold yellow"}.get(code, "bold red")
     if report.interrupted:
         parts.insert(0, "interrupted, this is what was covered")
     say(console, "; ".join(parts), style)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def say(console: Console, text: str = "", style: str = "", indent: int = 0) -> None:

@@ -33,6 +33,7 @@ from nolock.progress import ProgressLines
 from nolock.schedule import Task, run_tasks
 from nolock.trace_cache import recall
 from nolock.verdicts import stopped
+from nolock.words import counted
 from nolock.work import machine_of, run_job, settings_of
 from properties.registry import PROPERTIES, build_machine
 
@@ -81,7 +82,8 @@ def _shown(job: Job, prop: str, result: Explored) -> Shown:
     if not result.complete:
         return Shown(missing=f"{job.key}: {stopped(result)}{also}", incomplete=True)
     return Shown(
-        missing=f"{job.key} does not violate {prop} ({result.states:,} states, complete){also}"
+        missing=f"{job.key} does not violate {prop} "
+        f"({counted(result.states, 'state')}, complete){also}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from model.manifest import ALL, Expectation, Manifest, Run
 from nolock.explored import MODEL_ERROR, Explored, Failure, Result
 from nolock.jobs import Job, bounds_of
+from nolock.words import counted
 
 Word = Literal["holds", "violated", "proved", "incomplete"]
 Standing = Literal["expected", "unexpected", "incomplete", "not judged"]
@@ -66,7 +67,7 @@ def verdicts_of(manifest: Manifest, job: Job, result: Result, judged: bool) -> l
     return [
         _verdict(manifest, job, prop, result, judged)
         for prop in job.properties
-        if _tests(result, prop) or _is_named(manifest, job.run, prop)
+        if _tests(result, prop) or (judged and _is_named(manifest, job.run, prop))
     ]
 
 
@@ -153,7 +154,7 @@ def stopped(result: Explored) -> str:
         "time": "stopped at the time limit",
         "interrupted": "interrupted",
     }[result.reason]
-    return f"{why} after {result.states:,} states, depth {result.depth}"
+    return f"{why} after {counted(result.states, 'state')}, depth {result.depth}"
 
 
 def _expectation(manifest: Manifest, run: Run, prop: str) -> tuple[Expectation | None, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from engines.symbolic.address_verdict import AddressVerdict
 from model.manifest import Manifest
@@ -13,6 +14,7 @@ from nolock.explored import MODEL_ERROR, Explored, Failure, Found, Result
 from nolock.jobs import Job
 from nolock.mutation import MutantRow
 from nolock.verdicts import Verdict, verdicts_of
+from nolock.words import counted
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,14 @@ class DesignReport:
     def of_run(self, job: Job) -> list[Verdict]:
         """The verdicts of one run."""
         return [v for v in self.verdicts if v.run == job.run.name]
+
+    @cached_property
+    def common_notes(self) -> tuple[str, ...]:
+        """Notes that several runs have and each of them has: told once."""
+        explored = [r for r in self.results.values() if isinstance(r, Explored)]
+        if len(explored) < 2:
+            return ()
+        return tuple(n for n in explored[0].notes if all(n in r.notes for r in explored))
 
     def found(self, verdict: Verdict) -> Found | None:
         """The violation behind a verdict."""
@@ -130,11 +140,11 @@ def _wrong_runs(jobs: Sequence[Job], results: Mapping[str, Result]) -> list[str]
             error = result.found[MODEL_ERROR]
             found.append(
                 f"{job.key}: the model itself is wrong: {error.message} "
-                f"({error.length} steps); nolock trace {job.key}/{MODEL_ERROR}"
+                f"({counted(error.length, 'step')}); nolock trace {job.key}/{MODEL_ERROR}"
             )
         if result.stuck_states and not result.found:
             found.append(
-                f"{job.key}: in {result.stuck_states:,} states a context waits for ever, "
+                f"{job.key}: in {counted(result.stuck_states, 'state')} a context waits for ever, "
                 "and no property says so"
             )
     return found

@@ -18,9 +18,9 @@ from engines.explicit.compiler import (
     LINK_FLAGS,
     RUNTIME_FLAGS,
     Compiler,
-    CompilerError,
     StorageError,
     find_compiler,
+    no_compiler,
 )
 
 _DIGEST_BYTES = 20
@@ -35,26 +35,27 @@ def build_cached(
     *,
     compiler: Compiler | None = None,
     directory: Path | None = None,
+    notes: list[str] | None = None,
 ) -> Path:
     """The shared library made of generated C and the runtime's C files, compiled if need be.
 
     The headers beside the runtime files can be included by all of them and count as their content.
     Without `compiler`, `find_compiler()` is asked; who builds many models asks it once and passes
     it. Without `directory`, libraries are kept in the user's cache directory, or, where that cannot
-    be written, in a temporary one that goes when this process ends.
+    be written, in a temporary one that goes when this process ends; `notes` then says so.
 
     Raises CompilerError.
     """
     compiler = compiler or find_compiler()
     if compiler is None:
-        raise CompilerError(
-            "no C compiler: none of cc, gcc, clang is on PATH and the ziglang wheel is not "
-            "installed\nInstall one of them, for example: pip install ziglang"
-        )
+        raise no_compiler()
+    cache = directory or platformdirs.user_cache_path("nolock")
     build = _Build(source_text, _Runtime.read(extra_sources), compiler)
     try:
-        return build.library_in(directory or platformdirs.user_cache_path("nolock"))
+        return build.library_in(cache)
     except StorageError:
+        if notes is not None:
+            notes.append(f"the cache {cache} cannot be written, so each run compiles anew")
         place = _temporary_directory()
         # What cannot be cached there most likely leaves no room for the compiler's cache either.
         compiler = replace(compiler, scratch=place / "compiler")
@@ -165,7 +166,7 @@ def _temporary_directory() -> Path:
     except OSError as error:
         raise StorageError(
             f"no directory to compile in: {error.strerror}\n"
-            "Neither the cache directory nor a temporary one can be written."
+            "  Neither the cache directory nor a temporary one can be written."
         ) from error
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     return place

@@ -96,7 +96,7 @@ class Compiler:
         except OSError as error:
             raise CompilerError(
                 f"cannot run the C compiler {self.command[0]}: {error.strerror}\n"
-                "It was there a moment ago: has it been removed, or is memory short?"
+                "  It was there a moment ago: has it been removed, or is memory short?"
             ) from error
         said = done.stdout.decode(errors="replace")
         if done.returncode == 0 and unfinished.is_file():
@@ -107,7 +107,7 @@ class Compiler:
         raise CompilerError(
             f"the C compiler {_ending(done.returncode)} on {source}\n"
             f"{_first_error_lines(said)}\n"
-            f"(compiler: {self.version})"
+            f"  (compiler: {self.version})"
         )
 
     def _environment(self) -> dict[str, str]:
@@ -125,14 +125,28 @@ def find_compiler() -> Compiler | None:
         path = shutil.which(name)
         if path is None:
             continue
-        version = _ask_version(path)
+        version, _ = _ask_version(path)
         if version is not None:
             return Compiler((path,), version)
     return _ziglang()
 
 
-def _ask_version(path: str) -> str | None:
-    """The first line of `--version`, or None when the program does not run."""
+def no_compiler() -> CompilerError:
+    """What to raise where there is none: what is there, and what it said."""
+    there = [path for name in _NAMES_ON_PATH if (path := shutil.which(name)) is not None]
+    names = ", ".join(_NAMES_ON_PATH)
+    what = [f"none of {names} is on PATH"] if not there else []
+    what += [f"{path} is on PATH, but `--version` {_ask_version(path)[1]}" for path in there]
+    what.append("the ziglang wheel is not installed")
+    return CompilerError(
+        f"no C compiler: {'; '.join(what)}\n"
+        "  Install one, for example: pip install ziglang. Or use the Python engine (slower, same "
+        "answers)."
+    )
+
+
+def _ask_version(path: str) -> tuple[str | None, str]:
+    """The first line of `--version`, or None when the program does not run; and what it did."""
     try:
         done = subprocess.run(
             [path, "--version"],
@@ -141,10 +155,14 @@ def _ask_version(path: str) -> str | None:
             timeout=_SECONDS_FOR_VERSION,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    except OSError as error:
+        return None, f"cannot be run: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return None, f"does not end within {_SECONDS_FOR_VERSION} s"
     lines = done.stdout.decode(errors="replace").splitlines()
-    return lines[0] if done.returncode == 0 and lines else None
+    said = [*done.stderr.decode(errors="replace").splitlines(), *lines]
+    text = f"{_ending(done.returncode)} and said: {said[0] if said else '(nothing)'}"
+    return (lines[0] if done.returncode == 0 and lines else None), text
 
 
 def _ziglang() -> Compiler | None:
@@ -193,5 +211,5 @@ def _first_error_lines(said: str) -> str:
 
 def _storage_error(output: Path, reason: str) -> StorageError:
     return StorageError(
-        f"cannot write {output}: {reason}\nIs the disk full, or {output.parent} not writable?"
+        f"cannot write {output}: {reason}\n  Is the disk full, or {output.parent} not writable?"
     )

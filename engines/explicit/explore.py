@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from engines.explicit import native, python_engine
-from engines.explicit.compiler import Compiler, CompilerError, find_compiler
+from engines.explicit.compiler import Compiler, CompilerError, find_compiler, no_compiler
 from engines.explicit.search import (
     FAULT,
     Finding,
@@ -62,16 +62,16 @@ def explore(
     compiler = None if options.engine == "python" else options.compiler or find_compiler()
     notes = [*plan.notes, *(renaming.notes if renaming else ())]
     if compiler is None and options.engine == "c":
-        raise CompilerError(
-            "no C compiler: none of cc, gcc, clang is on PATH and the ziglang wheel is not "
-            "installed\nInstall one, or use the Python engine (slower, same answers)"
-        )
+        raise no_compiler()
     if compiler is None and options.engine == "auto":
-        notes.append("no C compiler found: the steps ran as Python, which is much slower")
+        first = str(no_compiler()).partition("\n")[0]
+        notes.append(f"the steps ran as Python, which is much slower: {first}")
     raw: RawSearch | None = None
     if compiler is not None:
         try:
-            raw = native.search(machine, plan, renaming, limits, progress, compiler, options.keep_c)
+            raw = native.search(
+                machine, plan, renaming, limits, progress, compiler, options.keep_c, notes
+            )
         except CompilerError as error:
             if options.engine == "c":
                 raise

@@ -81,14 +81,18 @@ def search(
     progress: ProgressFunction | None,
     compiler: Compiler,
     keep_c: Path | None = None,
+    notes: list[str] | None = None,
 ) -> RawSearch:
-    """Explores all states with generated C; CompilerError where it does not compile."""
+    """Explores all states with generated C; CompilerError where it does not compile.
+
+    To `notes` is added what the user should know of how it was compiled.
+    """
     began = time.monotonic()
     places = layout(machine)
     generated = generate(machine, places, merging, symmetry)
     if keep_c is not None:
         keep_c.write_text(generated.source, encoding="utf-8", errors=FILE_NAMES)
-    library = _open(build_cached(generated.source, _RUNTIME, compiler=compiler))
+    library = _open(build_cached(generated.source, _RUNTIME, compiler=compiler, notes=notes))
     compiled = time.monotonic()
     with _Search.start(library, places, limits.memory) as running:
         reason = running.run(compiled, limits, progress)

@@ -304,9 +304,57 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "hotplug",
+        env="smp",
+        why="a CPU goes offline and its irq_works run for the last time; no NMI after that",
+        hotplug=1,
+        late_nmis=False,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+
+    run(
+        "hotplug-late-nmi",
+        env="smp",
+        why="the same, with an NMI after that",
+        hotplug=1,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "hotplug-rt",
+        env="preempt_rt",
+        why="the irq_work thread of the CPU is parked first",
+        hotplug=1,
+        late_nmis=False,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
+    expect(
+        "no_lost_objects",
+        runs=("hotplug-late-nmi",),
+        verdict="violated",
+        because="H-1: an irq_work queued after the last run of a dying CPU's lists stays there",
+    ),
+    expect(
+        "no_lost_objects",
+        runs=("hotplug-rt",),
+        verdict="violated",
+        because="H-2: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+    ),
     expect(
         "no_lost_objects",
         runs=("barrier", "barrier-lists", "no-interrupt-barrier"),

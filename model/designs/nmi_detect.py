@@ -274,6 +274,18 @@ RUNS = [
 
 EXPECT = [
     expect(
+        "no_lost_objects",
+        runs=("hotplug-late-nmi",),
+        verdict="violated",
+        because="H-1: an irq_work queued after the last run of a dying CPU's lists stays there",
+    ),
+    expect(
+        "no_lost_objects",
+        runs=("hotplug-rt",),
+        verdict="violated",
+        because="H-2: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+    ),
+    expect(
         "barrier",
         runs=("two-barriers",),
         verdict="violated",

@@ -1,7 +1,7 @@
 """CPU hotplug: a CPU goes offline, and perhaps comes back.
 
 The order of events is the kernel's. Tasks leave the CPU first, and on PREEMPT_RT its irq_work
-thread is parked, whatever it still has to do. Interrupts and NMIs go on. Then, in the stopper's
+thread is parked. Interrupts and NMIs go on. Then, in the stopper's
 task with irqs off, the dying path runs the irq_works once: raised and lazy ones; on RT the raised
 ones, and it wakes a thread that is parked. Then the CPU runs nothing any more, and what its
 irq_work lists have is left there, claimed. A CPU that comes back finds the lists as they were. An
@@ -12,8 +12,9 @@ the rest of the dying path is traceable (cpuhp_enter, cpuhp_exit), and an NMI is
 `late_nmis` says whether that happens.
 
 Abstractions:
-* Tasks are not pushed away: a CPU goes offline while no task is on it. A task that is moved goes on
-  elsewhere, as one that was preempted does.
+* Tasks are not pushed away: a CPU goes offline while no task is on it, and on PREEMPT_RT once its
+  irq_work thread has done what it had to do. A task that is moved goes on elsewhere, as one that
+  was preempted does.
 * Timers and, without `callback_lists`, RCU callbacks run on any CPU, so what the kernel moves from
   a dead CPU need not be moved. With `callback_lists` a dead CPU's callbacks are not moved, which is
   more than the kernel loses: a run has one of the two.
@@ -24,7 +25,13 @@ Abstractions:
 from model.kernel.bounds import Budget
 from model.kernel.cpu import Cpu, Stopper, may_go_offline, quiescent, task_runs
 from model.kernel.interrupts import local_irq_save
-from model.kernel.irq_work import IrqWork, forget_raised_interrupt, irq_work_run, unpark_irq_workd
+from model.kernel.irq_work import (
+    IrqWork,
+    forget_raised_interrupt,
+    irq_work_run,
+    irq_workd_has_work,
+    unpark_irq_workd,
+)
 from model.kernel.rcu import note_quiescent_state
 from model.language.syntax import (
     NULL,
@@ -92,6 +99,7 @@ def cpu_is_dead(cpu: Cpu) -> None:
 def cpu_goes_down(cpu: Cpu) -> None:
     """Somebody takes a CPU offline: no task runs on it any more."""
     require(Budget.hotplug > 0 and cpu.curr == NULL and quiescent(cpu) and may_go_offline(cpu))
+    require(not irq_workd_has_work(cpu))
     Budget.hotplug -= 1
     cpu.curr = of(Stopper, cpu).task
     of(Stopper, cpu).task.cpu = cpu

@@ -28,6 +28,7 @@ from model.language.syntax import (
     cfg,
     event,
     inline,
+    instances,
     knob,
     of,
     pure,
@@ -213,6 +214,15 @@ def run_irq_workd(cpu: Cpu) -> None:
 def forget_raised_interrupt(cpu: Cpu) -> None:
     """The CPU is dead: an interrupt that it has not taken is gone, the lists are as they are."""
     of(IrqWorkCpu, cpu).raised_irq = False
+
+
+@pure
+def irq_workd_has_work(cpu: Cpu) -> bool:
+    """On RT: there is something for the thread to do, now or after an interrupt or the tick."""
+    if instances(IrqWork) == 0 or not cfg.preempt_rt:
+        return False
+    works = of(IrqWorkCpu, cpu)
+    return works.lazy.first != NULL or works.raised.first != NULL
 
 
 @atomic

@@ -13,13 +13,13 @@ MUTANT = mutant(
     edits=[
         replace(
             "model/designs/krcp.py",
-            "kfree_rcu_monitor",
+            "rearm_monitor",
             old="flags = raw_spin_lock_irqsave(krcp.lock)",
             new="",
         ),
         replace(
             "model/designs/krcp.py",
-            "kfree_rcu_monitor",
+            "rearm_monitor",
             old="raw_spin_unlock_irqrestore(krcp.lock, flags)",
             new="",
         ),

@@ -18,6 +18,7 @@ from engines.explicit.compiler import (
     CompilerError,
     StorageError,
     find_compiler,
+    no_compiler,
 )
 
 TWICE = "int twice(int x);\nint twice(int x) { return 2 * x; }\n"
@@ -94,6 +95,21 @@ def test_the_first_that_runs_is_taken(only_path: Path) -> None:
     assert find_compiler() is None
     works = fake(only_path, "clang", "exit 1")
     assert find_compiler() == Compiler((str(works),), "clang 1.0")
+
+
+def test_a_compiler_that_does_not_run_is_named(only_path: Path) -> None:
+    """Guards against `none is on PATH` where one is, and is broken."""
+    assert "none of cc, gcc, clang is on PATH" in str(no_compiler())
+    broken = only_path / "cc"
+    broken.write_text("#!/bin/sh\necho no licence >&2\nexit 1\n")
+    broken.chmod(0o755)
+    unstartable = only_path / "gcc"
+    unstartable.write_text("#!/no/such/interpreter\n")
+    unstartable.chmod(0o755)
+    lines = str(no_compiler()).splitlines()
+    assert f"{broken} is on PATH, but `--version` failed and said: no licence;" in lines[0]
+    assert f"{unstartable} is on PATH, but `--version` cannot be run: No such file" in lines[0]
+    assert all(line.startswith("  ") for line in lines[1:])
 
 
 def test_the_environment_does_not_choose(only_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +316,9 @@ def test_an_unwritable_cache_falls_back_to_a_temporary_directory(
     """Guards against failing in a container whose home directory is read-only."""
     file = tmp_path / "file"  # a file in the way stops root too, which a mode does not
     file.write_text("")
-    library = build_cached(TWICE, (), compiler=compiler, directory=file / "nolock")
+    notes: list[str] = []
+    library = build_cached(TWICE, (), compiler=compiler, directory=file / "nolock", notes=notes)
+    assert len(notes) == 1 and f"the cache {file}/nolock cannot be written" in notes[0]
     assert call(library, "twice", 3) == 6
     again = build_cached(TWICE, (), compiler=compiler, directory=file / "nolock")
     assert again == library, "one temporary directory for the whole process"

@@ -74,7 +74,7 @@ def test_the_memory_limit_ends_with_what_was_covered(tmp_path: Path) -> None:
     stdout, stderr = running.communicate(timeout=300)
     assert running.returncode == 3, stderr
     assert "stopped at the memory limit after" in " ".join(stdout.split())
-    assert "the limit of 63 MB is reached at about" in stderr
+    assert "the limit of 60 MiB is reached at about" in stderr
 
 
 HUGE = ("--run", "tasks", "--cpus", "16", "--objects", "16", "--tasks", "16")

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import Result
 
+from engines.explicit.compiler import find_compiler
 from nolock.catalogue import design_named, runs_named
 from nolock.explored import Failure
 from nolock.jobs import jobs_of
@@ -216,6 +217,26 @@ def test_a_run_that_never_begins_has_all_its_bounds() -> None:
         assert {"cpus": 2, "tasks": 2, "workers": 1, "other_gps": 1, "readers": 1}.items() <= (
             verdict.bounds.items()
         )
+
+
+def test_what_slows_every_run_is_told_once(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards against compiling anew each time without a word, and against a word for each run."""
+    if find_compiler() is None:
+        pytest.skip("no C compiler")
+    design = write_toy(tmp_path)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    text = " ".join(command("verify", design).stdout.split())
+    assert text.count(f"the cache {tmp_path}/file/nolock cannot be written") == 1
+    assert "all runs: the cache" in text
+
+
+def test_one_is_not_many(command: Command, tmp_path: Path) -> None:
+    """Guards `1 states`."""
+    result = verify(command, write_toy(tmp_path), "--time-limit", "1e-9", "--run", "tasks")
+    assert "after 1 state, depth 0" in result.stdout
 
 
 def test_json_is_one_object_with_all_verdicts(command: Command, tmp_path: Path) -> None:
