@@ -245,7 +245,7 @@ def _end_quietly() -> NoReturn:
 
 
 def main() -> None:
-    """The command line, once Ctrl-C is heard (`__main__.py`)."""
+    """The command line; `__main__.py` comes first, and hears Ctrl-C."""
     prepare_streams()
     try:
         nolock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,7 +10,8 @@ import click
 from counterexamples.graph import to_dot
 from counterexamples.render_terminal import render_text
 from counterexamples.store import to_json
-from nolock.check import check
+from nolock.check import Asked, check
+from nolock.costs import Costs, NotMeasured, measure_all, measurement_of
 from nolock.errors import EXPECTED, INCOMPLETE, USAGE
 from nolock.listing import print_list
 from nolock.options import Given
@@ -18,7 +20,7 @@ from nolock.proving import prove, publish_proofs
 from nolock.report_text import say
 from nolock.show_trace import print_shown, trace_of_file, trace_of_id
 from nolock.start_file import write_start
-from nolock.verify import exit_code
+from nolock.verify import Report, exit_code
 
 
 def verify_command(designs: tuple[str, ...], traces: bool, given: Given) -> int:
@@ -35,9 +37,21 @@ def verify_command(designs: tuple[str, ...], traces: bool, given: Given) -> int:
 def compare_command(designs: tuple[str, ...], given: Given) -> int:
     """One table for several designs."""
     check_place(given.output)
-    report = check(given.asked(designs, traces=False), whole_product=False)
+    asked = given.asked(designs, traces=False)
+    report = check(asked, whole_product=False)
+    if not report.interrupted:
+        report = replace(report, costs=costs_of(asked, report))
     publish(report, given.form, given.output, traces=False, matrix=True)
     return exit_code(report)
+
+
+def costs_of(asked: Asked, report: Report) -> tuple[Costs | NotMeasured, ...]:
+    """What a free costs in each design, in the environment and with the knobs that were given."""
+    environment = (*asked.envs, "smp")[0]
+    designs = [design.manifest for design in report.designs]
+    knobs = asked.one_off.knobs
+    wanted = [measurement_of(manifest, environment, knobs) for manifest in designs]
+    return measure_all(wanted, asked.at_once)
 
 
 def trace_command(

@@ -9,13 +9,15 @@ makes steps, until it returns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from engines.explicit.python_engine import Packed, steps_of
+from model.language.fold import expressions, loads
 from model.language.machine import Machine
 
 OBJECTS = 2
+_MONITORS, _FREED = ("Life.", "Raised."), "Life.freed"
 _MEASURED = 1
 """The objects: the free of the first is what can be cut into, that of the second is measured."""
 
@@ -45,7 +47,6 @@ class Walker:
 
     machine: Machine
     longest: int = 0
-    _known: dict[Packed, tuple[Edge, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         machine = self.machine
@@ -56,9 +57,15 @@ class Walker:
         self.pcs = {proc.name: self._cells(proc.pc_var) for proc in machine.processes}
         self.given = self._cells("Life.given")[_MEASURED:]
         self.queued = self._cells("Life.queued")[_MEASURED:]
-        self.freed = self._cells("Life.freed")[_MEASURED:]
+        self.freed = self._cells(_FREED)[_MEASURED:]
         self.irq_work = self._cells("Raised.irq_work")
         self.self_ipi = self._cells("Raised.self_ipi")
+        self.settled_cells = [
+            at
+            for var in machine.variables
+            if var.name in _forgotten(machine)
+            for at in self._cells(var.name)
+        ]
         self.lists = [
             (self._cells(one.head), self._cells(one.link))
             for one in machine.lists
@@ -80,11 +87,8 @@ class Walker:
 
     def edges(self, state: Packed) -> tuple[Edge, ...]:
         """Every step that is possible in a state."""
-        found = self._known.get(state)
-        if found is None:
-            found = self._known[state] = tuple(self._edges(state))
-            self.longest = max(self.longest, self._longest(state))
-        return found
+        self.longest = max(self.longest, self._longest(state))
+        return tuple(self._edges(state))
 
     def _edges(self, state: Packed) -> Iterator[Edge]:
         irqs_off = bool(self.irqs_off(state))
@@ -103,6 +107,13 @@ class Walker:
                 _differ(state, after, self.self_ipi),
             )
 
+    def settled(self, state: Packed) -> Packed:
+        """The state without what only arrivals look at: after the last one it tells no more."""
+        cells = list(state)
+        for at in self.settled_cells:
+            cells[at] = 0
+        return self.steps.freeze(cells)
+
     def under_way(self, state: Packed) -> frozenset[str]:
         """The processes that have begun and not returned."""
         return frozenset(name for name, pcs in self.pcs.items() if any(state[at] for at in pcs))
@@ -110,6 +121,22 @@ class Walker:
     def _longest(self, state: Packed) -> int:
         lists = ((head, links) for heads, links in self.lists for head in heads)
         return max((_length(state, head, links) for head, links in lists), default=0)
+
+
+def _forgotten(machine: Machine) -> set[str]:
+    """Variables that only arrivals read, and the bits of the monitors, which only change.
+
+    Not the one that says that an object is freed: without it, it could be lost as well.
+    """
+    exprs = [proc.may_run for proc in machine.processes] + [goal.expr for goal in machine.goals]
+    for tr in machine.transitions:
+        if not tr.environment:
+            exprs += [tr.guard, *expressions(tr.body)]
+    read = {load.var for expr in exprs for load in loads(expr)}
+    lists = {name for one in machine.lists for name in (one.head, one.link)}
+    unread = {var.name for var in machine.variables} - read - lists
+    monitors = {var.name for var in machine.variables if var.name.startswith(_MONITORS)}
+    return (unread | monitors) - {_FREED}
 
 
 def _differ(before: Packed, after: Packed, cells: range) -> bool:
@@ -184,6 +211,7 @@ def _arrivals(walker: Walker) -> Iterator[tuple[Packed, Edge]]:
             if edge.violates:
                 continue
             if edge.given:
+                edge = edge._replace(after=walker.settled(edge.after))
                 if (edge.transition, edge.after) not in begun:
                     begun.add((edge.transition, edge.after))
                     yield state, edge

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from nolock.costs_report import print_costs
 from nolock.errors import InputError
-from nolock.report_text import WIDTH, print_matrix, print_report
+from nolock.report_text import WIDTH, print_matrix, print_report, print_summary
 from nolock.terminal import Output, write_out
 from nolock.verify import Report
 
@@ -66,6 +67,8 @@ def text_console(file: io.StringIO) -> Console:
 def _print(report: Report, console: Console, traces: bool, matrix: bool) -> None:
     if matrix:
         print_matrix(report, console)
+        print_costs(report.costs, console)
+        print_summary(report, console)
     else:
         print_report(report, console, traces=traces)
 

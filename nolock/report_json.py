@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from engines.symbolic.address_verdict import AddressVerdict
 from engines.symbolic.slab_geometry import CacheVerdict
+from nolock.costs_report import costs_json
 from nolock.coverage import Coverage, step_name
 from nolock.explored import Explored
 from nolock.mutation import MutantRow
@@ -28,6 +29,7 @@ def report_json(report: Report) -> str:
             "mutants": [_mutant(row) for row in report.mutants],
             "killed_by": report.killed_by or {},
             "problems": [text for design in report.designs for text in design.problems],
+            "costs": costs_json(report.costs),
             "failed_proofs": list(report.failed_proofs),
             "summary": report.counts(),
             "states": report.states,

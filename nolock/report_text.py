@@ -38,7 +38,7 @@ def print_report(report: Report, console: Console, *, traces: bool) -> None:
 
 
 def print_matrix(report: Report, console: Console) -> None:
-    """The verdicts of all designs in one table, those of like runs together."""
+    """The verdicts of all designs in one table, those of like runs together; no summary."""
     order = list(ENVIRONMENTS)
     verdicts = sorted(report.verdicts, key=lambda v: (order.index(v.environment), v.run))
     rows: dict[tuple[str, str], list[Verdict]] = {}
@@ -67,7 +67,6 @@ def print_matrix(report: Report, console: Console) -> None:
     for options in {options_of(design_report): None for design_report in report.designs}:
         _print_options(options, console)
     say(console)
-    print_summary(report, console)
 
 
 def options_of(design: DesignReport) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from io import TextIOBase
+from typing import Any
 
 from rich.console import Console
 
@@ -49,6 +50,13 @@ class Output(Console):
 
     Rich would end the process with 1, which from us means that a verdict is wrong.
     """
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Older versions of rich know no `on_broken_pipe`."""
+        try:
+            super().print(*args, **kwargs)
+        except BrokenPipeError:
+            self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
         """Called by rich."""

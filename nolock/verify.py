@@ -8,6 +8,7 @@ from functools import cached_property
 
 from engines.symbolic.address_verdict import AddressVerdict
 from model.manifest import Manifest
+from nolock.costs import Costs, NotMeasured
 from nolock.coverage import Coverage, coverage_of, stale_text
 from nolock.errors import EXPECTED, INCOMPLETE, UNEXPECTED
 from nolock.explored import MODEL_ERROR, Explored, Failure, Found, Result
@@ -54,6 +55,7 @@ class Report:
     mutants: tuple[MutantRow, ...] = ()
     killed_by: Mapping[str, tuple[str, ...]] | None = None
     proofs: tuple[AddressVerdict, ...] = ()
+    costs: tuple[Costs | NotMeasured, ...] = ()
     failed_proofs: tuple[str, ...] = ()
     interrupted: bool = False
     seconds: float = 0.0

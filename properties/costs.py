@@ -9,6 +9,18 @@ from model.kernel.handlers import irq_can_arrive
 from model.kernel.objects import Object
 from model.language.syntax import goal, of, on, record
 
+CONTEXT_TESTS = (
+    "in_nmi",
+    "irqs_disabled",
+    "runs_in",
+    "hits_handler",
+    "can_spin_trylock",
+    "raw_spin_trylock",
+    "spin_trylock",
+    "local_trylock",
+)
+"""What code asks when it wants to know where it runs, or whether it has cut into something."""
+
 
 @record(per=Object)
 class Life:

@@ -18,8 +18,8 @@ from model.designs.krcp import (
 )
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.sheaf_submission import kfree_rcu_sheaf, wait_for_submissions
-from model.designs.shrinker import kfree_rcu_shrink_scan  # noqa: F401
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.designs.shrinker import shrink_every_krcp
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
 from model.kernel.interrupts import (
@@ -280,6 +280,19 @@ RUNS = [
         why="memory is short: the monitor's body runs in the shrinker too",
         shrinks=1,
         tasks=1,
+        objects=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "shrinker-lists",
+        env="smp",
+        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
+        shrinks=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
         bnodes=0,
         other_gps=0,
     ),
@@ -316,7 +329,6 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
-
     run(
         "hotplug-late-nmi",
         env="smp",
@@ -532,3 +544,9 @@ def kvfree_rcu_barrier() -> None:
         wait_for_submissions()
         flush_all_rcu_sheaves()
     wait_for_batches()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))
+def kfree_rcu_shrink_scan() -> None:
+    """The shrinker: mainline's, which knows of krcps only."""
+    shrink_every_krcp()

@@ -129,12 +129,26 @@ def add_ptr_to_bulk(krcp: Krcp, obj: Object) -> bool:
             return False
         if not get_page(page):
             return False
-        if bnode == NULL:
-            krcp.bulk_tail = page
-        else:
-            bnode.newer = page
-        krcp.bulk_front = page
+        attach_page(krcp, page)
         bnode = page
+    add_record(krcp, bnode, obj)
+    return True
+
+
+@inline
+def attach_page(krcp: Krcp, page: Bnode) -> None:
+    """An empty page becomes the newest."""
+    front: Bnode = krcp.bulk_front
+    if front == NULL:
+        krcp.bulk_tail = page
+    else:
+        front.newer = page
+    krcp.bulk_front = page
+
+
+@inline
+def add_record(krcp: Krcp, bnode: Bnode, obj: Object) -> None:
+    """A record in a page with room; the page's cookie covers all its records."""
     n = bnode.nr_records
     bnode.records[n] = obj
     event("queued", obj)
@@ -142,7 +156,6 @@ def add_ptr_to_bulk(krcp: Krcp, obj: Object) -> bool:
     snap = get_state_synchronize_rcu()
     bnode.gp_snap = snap
     krcp.bulk_count += 1
-    return True
 
 
 @atomic

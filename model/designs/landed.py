@@ -13,9 +13,10 @@ addresses, all of which are parked and come in from there.
 
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import queue_on_krcp
+from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.callbacks import call_rcu
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker
 from model.kernel.cpu import Cpu, irqs_disabled, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -120,6 +121,19 @@ RUNS = [
         env="smp",
         why="memory is short: the monitor's body runs in the shrinker too",
         shrinks=1,
+        tasks=1,
+        objects=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "shrinker-lists",
+        env="smp",
+        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
+        shrinks=1,
+        preemptions=1,
+        cpus=1,
         tasks=1,
         bnodes=0,
         other_gps=0,
@@ -289,3 +303,9 @@ def kvfree_rcu_barrier() -> None:
     unlock_barriers()
     flush_all_rcu_sheaves()
     wait_for_batches()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, for-7.3", entry=(shrinker,))
+def kfree_rcu_shrink_scan() -> None:
+    """The shrinker: mainline's, which knows of krcps only."""
+    shrink_every_krcp()

@@ -6,11 +6,17 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
-from model.designs.shrinker import kfree_rcu_shrink_scan  # noqa: F401
+from model.designs.one_argument import queue_record
+from model.designs.shrinker import shrink_every_krcp
 from model.kernel.callbacks import call_rcu
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker, sleeping_client
 from model.kernel.cpu import this_cpu
-from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
+from model.kernel.debug import (
+    debug_object_queue,
+    debug_object_unqueue,
+    kasan_record_aux_stack,
+    kmemleak_ignore,
+)
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
@@ -20,6 +26,8 @@ from model.kernel.sheaves import (
     get_rcu_sheaf,
     unlock_pcs,
 )
+from model.kernel.slab import kvfree
+from model.kernel.waiting import might_sleep, synchronize_rcu
 from model.language.syntax import (
     NULL,
     cfg,
@@ -128,7 +136,30 @@ RUNS = [
         why="memory is short: the monitor's body runs in the shrinker too",
         shrinks=1,
         tasks=1,
+        objects=1,
+        readers=1,
+        bnodes=1,
+        other_gps=0,
+    ),
+    run(
+        "shrinker-lists",
+        env="smp",
+        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
+        shrinks=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
         bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "one-argument",
+        env="smp",
+        why="no link word: a page is allocated, or the caller waits for a grace period",
+        sleepers=1,
+        tasks=1,
+        readers=1,
+        bnodes=1,
         other_gps=0,
     ),
 ]
@@ -175,6 +206,21 @@ def kvfree_call_rcu(head: Object) -> None:
     queue_on_krcp(head)
 
 
+@routine(models="mm/slab_common.c: kvfree_call_rcu, head is NULL, v6.19", entry=(sleeping_client,))
+def kvfree_rcu_mightsleep(obj: Object) -> None:
+    """kvfree_rcu_mightsleep(ptr): a record in a page, else the caller waits."""
+    might_sleep()
+    if cfg.sheaves > 0 and not cfg.preempt_rt:
+        if kfree_rcu_sheaf(obj):
+            return
+    debug_object_queue(obj)
+    kasan_record_aux_stack(obj)
+    if not queue_record(obj):
+        debug_object_unqueue(obj)
+        synchronize_rcu()
+        kvfree(obj)
+
+
 @routine(models="mm/slub.c: __kfree_rcu_sheaf, v6.19")
 def kfree_rcu_sheaf(obj: Object) -> bool:
     """Put the object into the CPU's sheaf; a full one goes to RCU before the lock is dropped."""
@@ -201,3 +247,9 @@ def queue_on_krcp(head: Object) -> None:
     schedule_delayed_monitor_work(krcp)
     raw_spin_unlock(krcp.lock)
     local_irq_restore(flags)
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))
+def kfree_rcu_shrink_scan() -> None:
+    """The shrinker: mainline's, which knows of krcps only."""
+    shrink_every_krcp()

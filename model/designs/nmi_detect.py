@@ -8,8 +8,9 @@ mainline's, the rcu_head is kept, so `head->func` is set before the object is pa
 
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
+from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker
 from model.kernel.cpu import Cpu, hits_handler, in_nmi, irqs_disabled, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
@@ -212,6 +213,19 @@ RUNS = [
         why="memory is short: the monitor's body runs in the shrinker too",
         shrinks=1,
         tasks=1,
+        objects=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "shrinker-lists",
+        env="smp",
+        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
+        shrinks=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
         bnodes=0,
         other_gps=0,
     ),
@@ -375,3 +389,9 @@ def kvfree_rcu_barrier() -> None:
         irq_work_sync(parked.work)
     unlock_barriers()
     wait_for_batches()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))
+def kfree_rcu_shrink_scan() -> None:
+    """The shrinker: mainline's, which knows of krcps only."""
+    shrink_every_krcp()

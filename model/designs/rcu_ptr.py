@@ -6,7 +6,8 @@ address from the address of the link word; queueing is mainline's without the st
 """
 
 from model.designs.mainline import kvfree_call_rcu
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.designs.shrinker import shrink_every_krcp
+from model.kernel.contexts import client, hardirq, nmi, probe, shrinker
 from model.kernel.objects import Object
 from model.language.syntax import (
     expect,
@@ -96,6 +97,19 @@ RUNS = [
         why="memory is short: the monitor's body runs in the shrinker too",
         shrinks=1,
         tasks=1,
+        objects=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "shrinker-lists",
+        env="smp",
+        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
+        shrinks=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
         bnodes=0,
         other_gps=0,
     ),
@@ -147,3 +161,9 @@ set_knob("rcu_ptr", True)
 def kvfree_call_rcu_ptr(head: Object) -> None:
     """As kvfree_call_rcu(); the whole difference is in krcp.py under cfg.rcu_ptr."""
     kvfree_call_rcu(head)
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))
+def kfree_rcu_shrink_scan() -> None:
+    """The shrinker: mainline's, which knows of krcps only."""
+    shrink_every_krcp()

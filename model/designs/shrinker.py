@@ -7,12 +7,11 @@ How much the task is asked to reclaim is a free choice: after any krcp it can ha
 """
 
 from model.designs.krcp import Krcp, kfree_rcu_monitor
-from model.kernel.contexts import shrinker
 from model.language.syntax import choose, routine
 
 
-@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))
-def kfree_rcu_shrink_scan() -> None:
+@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19")
+def shrink_every_krcp() -> None:
     """For each possible CPU the monitor's body, inline, until enough is reclaimed."""
     for krcp in Krcp:
         kfree_rcu_monitor(krcp.monitor_work)

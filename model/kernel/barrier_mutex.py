@@ -3,9 +3,9 @@
 irq_work_sync() has one slot for who waits: where it sleeps, its callers must take turns.
 """
 
-from model.kernel.cpu import BarrierCaller
+from model.kernel.cpu import myself
 from model.kernel.waiting import schedule
-from model.language.syntax import atomic, cfg, inline, knob, me, of, record, wait_until
+from model.language.syntax import atomic, cfg, inline, knob, record, wait_until
 
 knob("barrier_mutex", False, "the repair of F-4: one barrier at a time waits for irq_works")
 
@@ -30,7 +30,7 @@ def wait_for_mutex() -> None:
     """Asleep until it is free, then its owner."""
     wait_until(not BarrierMutex.held)
     BarrierMutex.held = True
-    of(BarrierCaller, me()).asleep = False
+    myself().asleep = False
 
 
 @inline

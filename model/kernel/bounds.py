@@ -9,6 +9,7 @@ from model.language.syntax import Range, cfg, knob, record
 knob("cpus", 2, "CPUs")
 knob("objects", 2, "objects; each is given to a free call at most once")
 knob("tasks", 2, "client tasks that can be under way at the same time")
+knob("sleepers", 0, "client tasks that sleep in their free call, under way at the same time")
 knob("workers", 1, "workqueue workers that can be under way at the same time")
 knob("nmis", 0, "NMIs that call the free function, over the whole run")
 knob("hardirqs", 0, "device interrupts that call the free function, over the whole run")

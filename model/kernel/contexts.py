@@ -21,7 +21,8 @@ from model.kernel.rcu import (
     may_end,
     somebody_looks,
 )
-from model.kernel.tasks import barrier, client, shrinker  # noqa: F401
+from model.kernel.sleepers import barrier, sleeping_client  # noqa: F401
+from model.kernel.tasks import client, shrinker  # noqa: F401
 from model.language.syntax import (
     action,
     cfg,

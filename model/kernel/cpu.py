@@ -70,11 +70,29 @@ class Task:
     cpu: Cpu
 
 
+@record()
+class Sleeper:
+    """A task that waits for something asleep, on no CPU. `woken`: somebody has woken it; `target`:
+    the one CPU it may run on next."""
+
+    task: Embed[Task]
+    asleep: bool
+    woken: bool
+    target: Cpu
+
+
 @record(count=cfg.tasks)
 class Client:
     """A task that frees objects."""
 
     task: Embed[Task]
+
+
+@record(count=cfg.sleepers)
+class SleepingClient:
+    """A task that frees objects and may sleep in the call."""
+
+    sleeper: Embed[Sleeper]
 
 
 @record(count=cfg.workers)
@@ -86,17 +104,13 @@ class Kworker:
 
 @record(count=cfg.barriers)
 class BarrierCaller:
-    """A task that calls the barrier, once. `asleep`: it waits for something, on no CPU;
-    `woken`: somebody has woken it; `target`: the one CPU it may run on next.
+    """A task that calls the barrier, once.
 
     `owed` are the objects that must be freed when the barrier returns.
     """
 
-    task: Embed[Task]
+    sleeper: Embed[Sleeper]
     used: bool
-    asleep: bool
-    woken: bool
-    target: Cpu
     owed: Ghost[Array[bool, Object]]
 
 
@@ -183,6 +197,14 @@ def probe_runs(cpu: Cpu) -> bool:
 
 
 @pure
+def myself() -> Sleeper:
+    """The running task, one that may sleep."""
+    if runs_in(sleeping_client):
+        return of(SleepingClient, me()).sleeper
+    return of(BarrierCaller, me()).sleeper
+
+
+@pure
 def smp_processor_id() -> Cpu:
     """The CPU the caller runs on.
 
@@ -201,8 +223,8 @@ def smp_processor_id() -> Cpu:
         return of(Stopper, me()).task.cpu
     if runs_in(shrinker):
         return of(Reclaimer, me()).task.cpu
-    if runs_in(barrier):
-        return of(BarrierCaller, me()).task.cpu
+    if runs_in(barrier, sleeping_client):
+        return myself().task.cpu
     return me()
 
 

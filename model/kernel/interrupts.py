@@ -61,14 +61,14 @@ def irqs_off_restore(flags: bool) -> None:
 @inline
 def preempt_disable() -> None:
     """preempt_disable(); handlers and probes are not preemptible in the first place."""
-    if runs_in(client, kworker, barrier, shrinker, irq_workd):
+    if runs_in(client, sleeping_client, kworker, barrier, shrinker, irq_workd):
         preempt_count_inc()
 
 
 @inline
 def preempt_enable() -> None:
     """preempt_enable()."""
-    if runs_in(client, kworker, barrier, shrinker, irq_workd):
+    if runs_in(client, sleeping_client, kworker, barrier, shrinker, irq_workd):
         preempt_count_dec()
 
 

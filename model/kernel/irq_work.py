@@ -17,7 +17,7 @@ Abstractions:
   here: that one which has stopped in idle does not see what an NMI queues is missed.
 """
 
-from model.kernel.cpu import BarrierCaller, Cpu, this_cpu
+from model.kernel.cpu import Cpu, Sleeper, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.language.syntax import (
     NULL,
@@ -51,7 +51,7 @@ class IrqWork:
     hard: Static[bool]
     pending: bool
     busy: bool
-    waiter: BarrierCaller
+    waiter: Sleeper
     next: IrqWork
 
 

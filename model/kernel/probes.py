@@ -9,6 +9,7 @@ from model.kernel.cpu import (
     Kworker,
     Level,
     Reclaimer,
+    SleepingClient,
     can_be_hit,
     probe_runs,
 )
@@ -38,8 +39,11 @@ def task_at_probe_point(cpu: Cpu) -> bool:
     """The CPU's task is at routine entry, routine exit or a tracepoint."""
     return (
         any(c.task.cpu == cpu and at_probe_point(client, c) for c in Client)
+        or any(
+            c.sleeper.task.cpu == cpu and at_probe_point(sleeping_client, c) for c in SleepingClient
+        )
         or any(w.task.cpu == cpu and at_probe_point(kworker, w) for w in Kworker)
-        or any(b.task.cpu == cpu and at_probe_point(barrier, b) for b in BarrierCaller)
+        or any(b.sleeper.task.cpu == cpu and at_probe_point(barrier, b) for b in BarrierCaller)
         or any(s.task.cpu == cpu and at_probe_point(shrinker, s) for s in Reclaimer)
         or (can_be_hit(cpu) and at_probe_point(stopper, cpu))
         or any(t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread)

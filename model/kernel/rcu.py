@@ -41,6 +41,7 @@ from model.kernel.cpu import (
     IrqWorkThread,
     Kworker,
     Reclaimer,
+    SleepingClient,
     quiescent,
 )
 from model.kernel.objects import Object
@@ -207,6 +208,7 @@ def somebody_looks() -> bool:
     """The next step of some context takes or looks at a cookie."""
     return (
         any(before_cookie_use(client, c) for c in Client)
+        or any(before_cookie_use(sleeping_client, c) for c in SleepingClient)
         or any(before_cookie_use(kworker, w) for w in Kworker)
         or any(before_cookie_use(barrier, b) for b in BarrierCaller)
         or any(before_cookie_use(shrinker, s) for s in Reclaimer)

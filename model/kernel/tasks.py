@@ -1,7 +1,6 @@
-"""Task contexts: clients, workers, the irq_work threads, the shrinker, callers of the barrier."""
+"""Task contexts that do not sleep: clients, workers, the irq_work threads, the shrinker."""
 
 from model.kernel.cpu import (
-    BarrierCaller,
     Client,
     Cpu,
     IrqWorkThread,
@@ -150,42 +149,3 @@ def memory_is_short(who: Reclaimer, cpu: Cpu) -> None:
     cpu.curr = who.task
     who.task.cpu = cpu
     start(shrinker, who, cpu)
-
-
-# --- callers of the barrier ---------------------------------------------------------------------
-
-
-@pure
-def barrier_runs(who: BarrierCaller) -> bool:
-    """The caller is on top of its CPU, or asleep: what it waits for can come about."""
-    return task_runs(who.task) or who.asleep
-
-
-@process(per=BarrierCaller, may_run=barrier_runs, when=cfg.barriers > 0)
-def barrier(who: BarrierCaller) -> None:
-    """A task that calls the barrier."""
-    call_entry("barrier")
-    event("barrier_returns", who)
-    task_exits(who.task)
-
-
-@action(environment=True, when=cfg.barriers > 0)
-def barrier_is_called(who: BarrierCaller, cpu: Cpu) -> None:
-    """A task on an idle CPU calls the barrier."""
-    require(not who.used and cpu.curr == NULL and quiescent(cpu))
-    who.used = True
-    cpu.curr = who.task
-    who.task.cpu = cpu
-    event("barrier_begins", who)
-    start(barrier, who)
-
-
-@action(when=cfg.barriers > 0)
-def barrier_is_switched_in(who: BarrierCaller, cpu: Cpu) -> None:
-    """A caller that no longer sleeps, or was preempted, gets an idle CPU."""
-    require(active(barrier, who) and who.task.cpu == NULL and not who.asleep)
-    require(cpu.curr == NULL and quiescent(cpu))
-    require(who.target == NULL or who.target == cpu)
-    who.target = NULL
-    cpu.curr = who.task
-    who.task.cpu = cpu

@@ -1,7 +1,7 @@
 """Waiting: what only a task that may sleep can call, and the sleep itself.
 
 A task that waits gives its CPU up and gets an idle one, any, when what it waits for has come
-about. Only the callers of the barrier wait here.
+about. The callers of the barrier wait here, and clients that may sleep.
 
 Abstractions:
 * flush_work() waits for the work item to be neither queued nor running at some moment. The kernel
@@ -14,7 +14,7 @@ Abstractions:
 """
 
 from model.kernel.callbacks import RcuHead, call_rcu
-from model.kernel.cpu import BarrierCaller, Cpu, quiescent
+from model.kernel.cpu import Cpu, Sleeper, myself, quiescent, smp_processor_id
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.irq_work import IrqWork, is_waited_for_asleep
 from model.kernel.rcu import note_quiescent_state
@@ -28,27 +28,22 @@ from model.language.syntax import (
     container_of,
     embed,
     inline,
-    me,
     of,
-    pure,
     record,
     routine,
     wait_until,
 )
 
 
-@record(per=BarrierCaller, when=cfg.preempt_rt or not cfg.irq_work_interrupt)
+@record(
+    per=Sleeper,
+    when=cfg.preempt_rt or not cfg.irq_work_interrupt or cfg.sleepers > 0,
+)
 class Synchronizer:
     """struct rcu_synchronize: the callback that a synchronize_rcu() waits for."""
 
     rcu: Embed[RcuHead] = embed(func=wakeme_after_rcu)
     done: bool
-
-
-@pure
-def myself() -> BarrierCaller:
-    """The task that waits."""
-    return of(BarrierCaller, me())
 
 
 @atomic
@@ -79,6 +74,27 @@ def move_to(cpu: Cpu) -> None:
     choose_cpu(cpu)
 
 
+@atomic
+def might_sleep() -> None:
+    """might_sleep(): reports a caller that must not, whether or not the call sleeps."""
+    cpu = smp_processor_id()
+    check("forbidden_call", not cpu.irqs_off, "may sleep, with irqs off")
+    check("forbidden_call", cpu.preempt_count == 0, "may sleep, with preemption off")
+
+
+@atomic
+def memory_is_there() -> None:
+    """Nothing is waited for any more."""
+    myself().asleep = False
+
+
+@inline
+def sleep_for_memory() -> None:
+    """What an allocation with direct reclaim may do; it can end at any time."""
+    schedule()
+    memory_is_there()
+
+
 # --- callbacks and grace periods ----------------------------------------------------------------
 
 
@@ -97,7 +113,7 @@ def mark_callbacks() -> bool:
 def wait_for_marked_callbacks() -> None:
     """Asleep until each of them has been invoked."""
     wait_until(all(not h.marked and not h.end_marked for h in RcuHead))
-    of(BarrierCaller, me()).asleep = False
+    myself().asleep = False
 
 
 @routine(models="kernel/rcu/tree.c: rcu_barrier")
@@ -119,13 +135,13 @@ def wait_for_grace_period(sync: Synchronizer) -> None:
     """Asleep until the callback has been invoked."""
     wait_until(sync.done)
     sync.done = False
-    of(BarrierCaller, me()).asleep = False
+    myself().asleep = False
 
 
 @routine(models="kernel/rcu/tree.c: synchronize_rcu")
 def synchronize_rcu() -> None:
     """Wait for a full grace period."""
-    sync = of(Synchronizer, me())
+    sync = of(Synchronizer, myself())
     call_rcu(sync.rcu)
     schedule()
     wait_for_grace_period(sync)
@@ -144,7 +160,7 @@ def rcu_work_is_idle(rwork: RcuWork) -> bool:
 def wait_for_rcu_work(rwork: RcuWork) -> None:
     """Asleep until the item is done."""
     wait_until(not rwork.queued and not rwork.running)
-    of(BarrierCaller, me()).asleep = False
+    myself().asleep = False
 
 
 @routine(models="kernel/workqueue.c: flush_rcu_work")
@@ -175,7 +191,7 @@ def delayed_work_runs(dwork: DelayedWork) -> bool:
 def wait_for_delayed_work(dwork: DelayedWork) -> None:
     """Asleep until the running instance is done."""
     wait_until(not dwork.running)
-    of(BarrierCaller, me()).asleep = False
+    myself().asleep = False
 
 
 @atomic
@@ -228,9 +244,9 @@ def still_busy(work: IrqWork) -> bool:
 @atomic
 def wait_to_be_woken() -> None:
     """Asleep until the handler's end wakes whoever is in the slot."""
-    wait_until(of(BarrierCaller, me()).woken)
-    of(BarrierCaller, me()).woken = False
-    of(BarrierCaller, me()).asleep = False
+    wait_until(myself().woken)
+    myself().woken = False
+    myself().asleep = False
 
 
 @routine(models="kernel/irq_work.c: irq_work_sync")

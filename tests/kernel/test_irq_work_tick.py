@@ -72,7 +72,7 @@ def test_sync_sleeps(kernel: Kernel, kind: str) -> None:
     """
     walk = system(kernel, irq_work_interrupt=0).call("client", f"queue_{kind}", 1)
     wait(walk, f"sync_{kind}")
-    assert not returned(walk) and walk.value("BarrierCaller.asleep")
+    assert not returned(walk) and walk.value("Sleeper.asleep")
     assert not returned(work_ran(walk))
     assert not returned(grace_period(walk))
     walk.happen("rcu_callback_is_invoked", cpu=1).go("hardirq")

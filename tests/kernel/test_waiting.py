@@ -216,7 +216,7 @@ def test_sync_of_a_soft_work_on_rt(kernel: Kernel) -> None:
     """0.3: sleeps until !BUSY, then synchronize_rcu(). Guards against a sync without the latter."""
     walk = system(kernel, preempt_rt=1).call("client", "queue_soft", 1)
     wait(walk, "sync_soft")
-    assert not returned(walk) and walk.value("BarrierCaller.asleep")
+    assert not returned(walk) and walk.value("Sleeper.asleep")
     soft_work_ran(walk)
     assert not returned(walk)
     grace_period(walk)

@@ -1,0 +1,122 @@
+"""Task contexts that may sleep: callers of the barrier, and clients whose free call may wait."""
+
+from model.kernel.cpu import BarrierCaller, Cpu, Sleeper, SleepingClient, quiescent, task_runs
+from model.kernel.interrupts import task_exits
+from model.kernel.objects import Object, give, may_be_given
+from model.kernel.rcu import can_begin_a_reader, perhaps_begin_a_reader
+from model.language.syntax import (
+    NULL,
+    action,
+    active,
+    atomic,
+    call_entry,
+    cfg,
+    event,
+    process,
+    pure,
+    require,
+    start,
+)
+
+
+@pure
+def may_go_on(sleeper: Sleeper) -> bool:
+    """The task is on top of its CPU, or asleep: what it waits for can come about."""
+    return task_runs(sleeper.task) or sleeper.asleep
+
+
+@pure
+def may_be_switched_in(sleeper: Sleeper, cpu: Cpu) -> bool:
+    """The task no longer sleeps, or was preempted, and there is an idle CPU for it."""
+    return (
+        sleeper.task.cpu == NULL
+        and not sleeper.asleep
+        and cpu.curr == NULL
+        and quiescent(cpu)
+        and (sleeper.target == NULL or sleeper.target == cpu)
+    )
+
+
+@atomic
+def is_switched_in(sleeper: Sleeper, cpu: Cpu) -> None:
+    """The task has the CPU."""
+    sleeper.target = NULL
+    cpu.curr = sleeper.task
+    sleeper.task.cpu = cpu
+
+
+# --- callers of the barrier ---------------------------------------------------------------------
+
+
+@pure
+def barrier_runs(who: BarrierCaller) -> bool:
+    """The caller can take its next step, or wait."""
+    return may_go_on(who.sleeper)
+
+
+@process(per=BarrierCaller, may_run=barrier_runs, when=cfg.barriers > 0)
+def barrier(who: BarrierCaller) -> None:
+    """A task that calls the barrier."""
+    call_entry("barrier")
+    event("barrier_returns", who)
+    task_exits(who.sleeper.task)
+
+
+@action(environment=True, when=cfg.barriers > 0)
+def barrier_is_called(who: BarrierCaller, cpu: Cpu) -> None:
+    """A task on an idle CPU calls the barrier."""
+    require(not who.used and cpu.curr == NULL and quiescent(cpu))
+    who.used = True
+    cpu.curr = who.sleeper.task
+    who.sleeper.task.cpu = cpu
+    event("barrier_begins", who)
+    start(barrier, who)
+
+
+@action(when=cfg.barriers > 0)
+def barrier_is_switched_in(who: BarrierCaller, cpu: Cpu) -> None:
+    """A caller gets a CPU back."""
+    require(active(barrier, who) and may_be_switched_in(who.sleeper, cpu))
+    is_switched_in(who.sleeper, cpu)
+
+
+# --- clients that may sleep ---------------------------------------------------------------------
+
+
+@pure
+def sleeping_client_runs(who: SleepingClient) -> bool:
+    """The client can take its next step, or wait."""
+    return may_go_on(who.sleeper)
+
+
+@process(per=SleepingClient, may_run=sleeping_client_runs, when=cfg.sleepers > 0)
+def sleeping_client(who: SleepingClient, obj: Object) -> None:
+    """A task that makes one free call, and may sleep in it."""
+    call_entry("sleeping_client", obj)
+    if cfg.barriers > 0:
+        event("free_returned", obj)
+    task_exits(who.sleeper.task)
+
+
+@action(environment=True, when=cfg.sleepers > 0)
+def sleeping_client_frees(who: SleepingClient, cpu: Cpu, obj: Object, reader: bool) -> None:
+    """A task on an idle CPU frees an object, preemptible and with irqs on."""
+    require(
+        not active(sleeping_client, who)
+        and cpu.curr == NULL
+        and quiescent(cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
+    cpu.curr = who.sleeper.task
+    who.sleeper.task.cpu = cpu
+    perhaps_begin_a_reader(reader)
+    give(obj)
+    start(sleeping_client, who, obj)
+
+
+@action(when=cfg.sleepers > 0)
+def sleeping_client_is_switched_in(who: SleepingClient, cpu: Cpu) -> None:
+    """A client gets a CPU back."""
+    require(active(sleeping_client, who) and may_be_switched_in(who.sleeper, cpu))
+    is_switched_in(who.sleeper, cpu)
