@@ -32,6 +32,10 @@ class Field:
             raise TraceDecodeError(f"{place} is missing")
         return Field(self.value[key], place)
 
+    def get(self, key: str) -> Field | None:
+        """A value that may be missing."""
+        return self[key] if isinstance(self.value, dict) and key in self.value else None
+
     def items(self) -> list[Field]:
         """The elements of a list."""
         if not isinstance(self.value, list):

@@ -19,7 +19,7 @@ from counterexamples.beliefs import (
     stale_uses,
 )
 from counterexamples.first_wrong import NODES, FirstWrong, first_wrong
-from counterexamples.influence import deciding_cells
+from counterexamples.influence import deciding_cells, influences, written
 from counterexamples.lanes import SYSTEM, context_name
 from counterexamples.match import rematch
 from counterexamples.names import Names, names_of
@@ -71,7 +71,7 @@ def explain(machine: Machine, trace: Trace, *, limit: int = NODES) -> Explanatio
 
     Raises ReplayError if the trace does not replay on the machine.
     """
-    execution = confirm(machine, trace.property, trace.kind, rematch(trace, machine))
+    execution = confirm(machine, trace.property, trace.kind, rematch(trace, machine), trace.stem)
     story = _Story(trace, execution, names_of(machine), dependencies_of(execution))
     facts = [*_interruptions(story)]
     lost: FirstWrong | None = None
@@ -81,6 +81,8 @@ def explain(machine: Machine, trace: Trace, *, limit: int = NODES) -> Explanatio
         turning_point = lost.step or turning_point
         facts += [*_beliefs(story, turning_point), *_last_pointers(story)]
         facts += _turning(story, lost)
+    elif trace.stem is not None:
+        facts += [*_acted_on_beliefs(story), *_going_round(story, trace.stem)]
     else:
         facts += [*_beliefs(story, turning_point), *_deciding(story)]
     closing = f"Hence {trace.property} is violated: {trace.message}."
@@ -109,14 +111,18 @@ def _interruptions(story: _Story) -> list[_Fact]:
     return found[-_MOST_FACTS:]
 
 
-def _beliefs(story: _Story, turning_point: int) -> list[_Fact]:
+def _acted_on_beliefs(story: _Story) -> list[_Fact]:
     acted = _distinct(
         (
             *blind_overwrites(story.execution, story.depends),
             *stale_uses(story.execution, story.depends),
         )
     )
-    facts = [_stale_fact(story, use) for use in acted[-2:]]
+    return [_stale_fact(story, use) for use in acted[-2:]]
+
+
+def _beliefs(story: _Story, turning_point: int) -> list[_Fact]:
+    facts = _acted_on_beliefs(story)
     if not facts and turning_point:
         branches = outdated_branches(story.execution, story.depends, turning_point)
         facts = [_branch_fact(story, use) for use in branches[:2]]
@@ -196,6 +202,39 @@ def _since(story: _Story, cell: int, step: int) -> _Fact:
         f"({_place(story.trace.steps[step - 1].statement)}).",
         (step,),
     )
+
+
+def _going_round(story: _Story, stem: int) -> list[_Fact]:
+    """What the steps of a loop go by that none of them changes, and who takes them."""
+    execution, machine = story.execution, story.names.machine
+    read: dict[int, None] = {}
+    wrote: set[int] = set()
+    for before, firing in zip(execution.states[stem:], execution.firings[stem:], strict=False):
+        wrote.update(written(machine, before, firing))
+        for cell, decided in influences(machine, before, firing).items():
+            if any(c == -1 or machine.cells[c][0].role != "shared" for c in decided):
+                read[cell] = None
+    dated = []
+    for cell in read:
+        var = machine.cells[cell][0]
+        plain = var.role == "shared" and not var.ghost and var.name not in story.names.bookkeeping
+        if plain and cell not in wrote:
+            dated.append((last_change(execution, cell, stem) or 0, cell))
+    # What changed last is what closed the loop.
+    dated.sort(key=lambda item: -item[0])
+    facts = [_since(story, cell, step) for step, cell in dated[:_MOST_FACTS] if step]
+    last = len(execution.firings)
+    lanes = list(dict.fromkeys(story.who(number) for number in range(stem + 1, last + 1)))
+    ends = f"Steps {stem + 1}-{last} end in the state in which they began"
+    if last == stem + 1:
+        ends = f"Step {last} ends in the state in which it began"
+    who = f"{', '.join(lanes[:-1])} and {lanes[-1]} take turns" if lanes[1:] else f"{lanes[0]} runs"
+    # The loop is fair: whoever can step on the way does.
+    text = (
+        f"{ends}, and can repeat for ever: {who}, and meanwhile nothing else can happen but what "
+        "comes from outside."
+    )
+    return [*facts, _Fact(text, (stem + 1,))]
 
 
 def _last_pointers(story: _Story) -> list[_Fact]:

@@ -43,7 +43,7 @@ def replay_on(trace: Trace, machine: Machine) -> Trace:
     """
     firings = rematch(trace, machine)
     try:
-        execution = confirm(machine, trace.property, trace.kind, firings)
+        execution = confirm(machine, trace.property, trace.kind, firings, trace.stem)
     except ReplayError as error:
         raise ReplayError(
             f"{CHANGED}: its {len(firings)} steps can be taken, but {error}", error.step

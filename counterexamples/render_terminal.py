@@ -108,6 +108,8 @@ def _lines(
     for row in rows[:shown]:
         if previous is not None and previous.lane != row.lane:
             yield _bars(plan, previous.running & row.running)
+        if row.loops:
+            yield _line(" " * plan.left + "from here for ever:", "bold red")
         yield from _row(plan, row, named=previous is None or previous.lane != row.lane)
         previous = row
     if shown < len(rows):
@@ -219,6 +221,11 @@ def _ending(trace: Trace, explanation: Explanation | None, width: int) -> Iterat
     yield _line("─" * width, "dim")
     if trace.kind in ("check", "invariant"):
         yield from _wrapped(clean(f"{_FAILS} {trace.property}: {trace.message}"), width, "bold red")
+    elif trace.stem is not None:
+        first, last = trace.stem + 1, len(trace.steps)
+        again = f"Steps {first}-{last}" if first < last else f"Step {last}"
+        text = f"{_FAILS} {again} for ever, and {trace.property} does not hold: {trace.message}"
+        yield from _wrapped(clean(text), width, "bold red")
     elif trace.kind == "rest":
         text = f"{_FAILS} At rest, and {trace.property} does not hold: {trace.message}"
         yield from _wrapped(clean(text), width, "bold red")

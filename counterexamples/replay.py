@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from counterexamples.lanes import Context, context_name, next_step, pc_of, runnable
+from counterexamples.lasso import why_no_lasso
 from model.language.interpreter import (
     Firing,
     State,
@@ -38,12 +39,16 @@ class ReplayError(Exception):
 
 @dataclass(frozen=True)
 class Execution:
-    """Confirmed firings: `states[i]` is the state before `firings[i]`, `states[-1]` the last."""
+    """Confirmed firings: `states[i]` is the state before `firings[i]`, `states[-1]` the last.
+
+    Of a lasso, the firings after the first `stem` ones can repeat for ever.
+    """
 
     machine: Machine
     firings: tuple[Firing, ...]
     states: tuple[State, ...]
     violated: Check | Invariant | None = None
+    stem: int | None = None
 
     @property
     def last(self) -> State:
@@ -134,8 +139,13 @@ def kind_of(machine: Machine, found: Found, firings: Sequence[Firing]) -> Kind:
     return "rest" if at_rest(machine, run_firings(machine, firings).last) else "unreachable"
 
 
-def confirm(machine: Machine, prop: str, kind: Kind, firings: Sequence[Firing]) -> Execution:
-    """Replay firings that are said to violate a property; `ReplayError` where they do not."""
+def confirm(
+    machine: Machine, prop: str, kind: Kind, firings: Sequence[Firing], stem: int | None = None
+) -> Execution:
+    """Replay firings that are said to violate a property; `ReplayError` where they do not.
+
+    For a lasso `stem` is how many of them lead to the loop.
+    """
     execution = run_firings(machine, firings)
     last, number = execution.last, len(execution.firings)
     found = execution.violated
@@ -159,7 +169,12 @@ def confirm(machine: Machine, prop: str, kind: Kind, firings: Sequence[Firing]) 
                 _require_rest(machine, last, number)
             return execution
         case "lasso":
-            raise ReplayError("cycles are not replayed yet: give a finite trace", None)
+            if found is not None:
+                raise ReplayError(f"{_last(number)} violates {found.prop}, not {prop}", number)
+            wrong = why_no_lasso(machine, prop, execution.states, firings, stem)
+            if wrong is not None:
+                raise ReplayError(wrong, number)
+            return replace(execution, stem=stem)
 
 
 def unmet_goal(machine: Machine, state: State, prop: str) -> Goal | None:

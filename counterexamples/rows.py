@@ -30,7 +30,8 @@ class Row:
     """Consecutive steps of one statement in one lane.
 
     `heading` is the routine, where the lane has come into another one. `running` are the lanes
-    that have begun and not returned, as the row's first step finds or leaves them.
+    that have begun and not returned, as the row's first step finds or leaves them. `loops`: what is
+    repeated for ever begins with this row.
     """
 
     first: int
@@ -43,6 +44,7 @@ class Row:
     running: frozenset[str]
     failing: bool = False
     key: bool = False
+    loops: bool = False
 
     @property
     def numbers(self) -> str:
@@ -60,7 +62,8 @@ def rows_of(
     cpu: dict[str, int | None] = {}
     key = set(explanation.key_steps) if explanation else set()
     fails_at = len(trace.steps) if trace.kind in ("check", "invariant") else 0
-    groups = list(_statements(trace.steps))
+    loop = None if trace.stem is None else trace.stem + 1
+    groups = list(_statements(trace.steps, loop))
     broken = _broken_up(groups)
     foreign = _writers(trace.steps)
     for number, group in enumerate(groups):
@@ -89,6 +92,7 @@ def rows_of(
                 running=frozenset(running),
                 failing=failing,
                 key=any(step.number in key for step in group),
+                loops=first.number == loop,
             )
         )
         routine[first.lane] = heading
@@ -103,12 +107,14 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def _statements(steps: Sequence[TraceStep]) -> Iterator[list[TraceStep]]:
+def _statements(steps: Sequence[TraceStep], loop: int | None) -> Iterator[list[TraceStep]]:
+    """The parts of one statement together; a new row begins where the loop does."""
     group: list[TraceStep] = []
     for step in steps:
         if group and not (
             (group[-1].lane, group[-1].statement) == (step.lane, step.statement)
             and _continues(group[-1], step)
+            and step.number != loop
         ):
             yield group
             group = []

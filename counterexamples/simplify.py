@@ -1,8 +1,9 @@
 """Simpler counterexamples: drop what plays no part, then switch between contexts less often.
 
 Nothing is believed: each candidate is replayed and must violate the same property in the same way.
-The result is never longer. What is minimised, in this order: steps, switches from one context to
-another, interruptions.
+The result is never longer. Of a lasso only the way to the loop is changed; the loop stays as it is
+and must repeat and be fair from where the changed way leads. What is minimised, in this order:
+steps, switches from one context to another, interruptions.
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ class _Judge:
     machine: Machine
     prop: str
     kind: Kind
+    loop: tuple[Firing, ...]
     replays_left: int
 
     def accepts(self, firings: Sequence[Firing]) -> Execution | None:
+        """The execution of these firings, or of these and the loop, if it violates."""
         if self.replays_left <= 0:
             return None
         self.replays_left -= 1
+        stem = len(firings) if self.kind == "lasso" else None
         try:
-            return confirm(self.machine, self.prop, self.kind, firings)
+            return confirm(self.machine, self.prop, self.kind, (*firings, *self.loop), stem)
         except (ReplayError, IndexError):  # IndexError: a step that is out of its place
             return None
 
@@ -45,8 +49,9 @@ def simplify(machine: Machine, trace: Trace, *, replays: int = REPLAYS) -> Trace
 
     Raises ReplayError if the trace itself does not replay on the machine.
     """
-    execution = confirm(machine, trace.property, trace.kind, rematch(trace, machine))
-    judge = _Judge(machine, trace.property, trace.kind, replays)
+    execution = confirm(machine, trace.property, trace.kind, rematch(trace, machine), trace.stem)
+    loop = () if trace.stem is None else execution.firings[trace.stem :]
+    judge = _Judge(machine, trace.property, trace.kind, loop, replays)
     execution = _straighten(judge, _drop(judge, execution))
     return trace_of(execution, trace.property, trace.message, trace.kind, run=trace.identity.run)
 
@@ -61,7 +66,7 @@ def _drop(judge: _Judge, execution: Execution) -> Execution:
     while shorter:
         shorter = False
         for group in _groups(execution):
-            rest = [f for at, f in enumerate(execution.firings) if at not in group]
+            rest = [f for at, f in enumerate(_changeable(execution)) if at not in group]
             found = judge.accepts(rest)
             if found is not None:
                 execution, shorter = found, True
@@ -71,12 +76,17 @@ def _drop(judge: _Judge, execution: Execution) -> Execution:
 
 def _groups(execution: Execution) -> Iterator[frozenset[int]]:
     """Steps worth leaving out together: whole lanes, whole runs of a context, stretches, steps."""
-    owners = owners_of(execution)
+    owners = owners_of(execution)[: len(_changeable(execution))]
     seen: set[frozenset[int]] = set()
     for group in (*_lanes(owners), *_activations(execution, owners), *_stretches(len(owners))):
         if group and group not in seen:
             seen.add(group)
             yield group
+
+
+def _changeable(execution: Execution) -> tuple[Firing, ...]:
+    """All firings, but of a lasso only those that lead to the loop."""
+    return execution.firings[: execution.stem]
 
 
 def _lanes(owners: Sequence[Context | None]) -> Iterator[frozenset[int]]:
@@ -118,7 +128,7 @@ def _straighten(judge: _Judge, execution: Execution) -> Execution:
     while better:
         better = False
         cost = cost_of(execution)
-        for order in _moves(owners_of(execution)):
+        for order in _moves(owners_of(execution)[: len(_changeable(execution))]):
             found = judge.accepts([execution.firings[at] for at in order])
             if found is None or found.last != execution.last:
                 continue

@@ -121,7 +121,19 @@ def from_content(content: Any) -> Trace:
         top["message"].text(),
         top["kind"].one_of(KINDS),
         steps,
+        _stem(top, len(steps)),
     )
+
+
+def _stem(top: Field, steps: int) -> int | None:
+    """How many steps lead to the loop; files of earlier versions, without lassos, do not say."""
+    field = top.get("stem")
+    stem = field.optional_integer() if field is not None else None
+    if (stem is not None) != (top["kind"].value == "lasso"):
+        raise TraceDecodeError("stem goes with the kind lasso, and with no other")
+    if stem is not None and not 0 <= stem < steps:
+        raise TraceDecodeError(f"stem is {stem}, but the loop must be some of the {steps} steps")
+    return stem
 
 
 def _step(field: Field, number: int) -> TraceStep:

@@ -101,13 +101,14 @@ class TraceStep:
 
 @dataclass(frozen=True)
 class Trace:
-    """A confirmed counterexample."""
+    """A confirmed counterexample. Of a lasso, the steps after number `stem` repeat for ever."""
 
     identity: Identity
     property: str
     message: str
     kind: Kind
     steps: tuple[TraceStep, ...]
+    stem: int | None = None
 
 
 def lanes_of(trace: Trace) -> tuple[str, ...]:
@@ -143,6 +144,7 @@ def build_trace(
     firings: tuple[Firing, ...],
     *,
     run: str = "",
+    stem: int | None = None,
 ) -> Trace:
     """Replay firings on the reference interpreter and tell them in words.
 
@@ -150,7 +152,7 @@ def build_trace(
     Raises ReplayError, naming the step, where the firings do not replay or do not violate.
     """
     confirmed = kind_of(machine, kind, firings)
-    execution = confirm(machine, violation_property, confirmed, firings)
+    execution = confirm(machine, violation_property, confirmed, firings, stem)
     return trace_of(execution, violation_property, message, confirmed, run=run)
 
 
@@ -167,7 +169,7 @@ def trace_of(execution: Execution, prop: str, message: str, kind: Kind, *, run: 
         step = _step(names, number, firing, before, after, latest)
         latest[step.lane] = step.statement
         steps.append(step)
-    return Trace(identity, prop, message, kind, tuple(steps))
+    return Trace(identity, prop, message, kind, tuple(steps), execution.stem)
 
 
 def fingerprint(machine: Machine) -> str:

@@ -16,13 +16,23 @@ class Violation:
     """A property that does not hold, with a trace that the reference interpreter has replayed.
 
     The last firing of the trace breaks a check or computes a value outside its range; for an
-    invariant or a goal the state after the last firing is the one that violates it.
+    invariant or a goal the state after the last firing is the one that violates it. For a lasso the
+    firings after the first `stem` ones lead back to where they began and can repeat for ever.
     """
 
     property: str
     message: str
-    kind: Literal["check", "invariant", "goal", "model_error"]
+    kind: Literal["check", "invariant", "goal", "lasso", "model_error"]
     trace: Trace
+    stem: int | None = None
+
+
+@dataclass(frozen=True)
+class Lasso:
+    """Firings to a state and firings from there back to it."""
+
+    stem: Trace
+    loop: Trace
 
 
 @dataclass(frozen=True)
@@ -30,13 +40,15 @@ class GoalReport:
     """A goal at rest and on the way there; the traces lead to the first failing states.
 
     `failing` counts states of rest without the goal, `doomed` states from which the system alone
-    can no longer reach it. A failing state of rest is also doomed.
+    can no longer reach it. A failing state of rest is also doomed. `lasso` is a fair cycle without
+    the goal. Of the goals of one property, the first that is missed in a way tells it.
     """
 
     failing: int
     at_rest: Trace | None
     doomed: int
     lost: Trace | None
+    lasso: Lasso | None = None
 
 
 @dataclass(frozen=True)

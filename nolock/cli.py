@@ -104,7 +104,7 @@ def verify(designs: tuple[str, ...], traces: bool, **options: object) -> None:
 @search_options
 @output_options("text", "json", "junit")
 def compare(designs: tuple[str, ...], **options: object) -> None:
-    """Show the verdicts of several designs side by side.
+    """Show the verdicts of several designs side by side, and what a free costs in each.
 
     Each design does its own runs; with bounds on the command line all do the same one:
 

@@ -26,8 +26,16 @@ COSTS = Property("costs", monitored=True)
 Outcome = Literal["straight", "deferred", "left", "wrong"]
 OUTCOMES: tuple[Outcome, ...] = ("straight", "deferred", "left", "wrong")
 
-_NOT_OF_A_CALL = ("no_lost_objects", "grace_period", "barrier")
-"""Properties that a call cannot violate here: without a reader, a barrier, or by itself."""
+_OF_A_CALL = (
+    "no_double_free",
+    "self_deadlock",
+    "forbidden_call",
+    "list_integrity",
+    "lock_discipline",
+    "start_address",
+)
+"""Properties that a call violates by what it does, so that it counts as wrong from there."""
+
 _SIZES = {
     "cpus": 1,
     "objects": OBJECTS,
@@ -172,8 +180,8 @@ def measure(measurement: Measurement) -> Costs:
 
 def measuring_machine(measurement: Measurement) -> Machine:
     """The machine of a design with the monitors for measuring, and the checks that stop a call."""
-    checked = [prop for name, prop in PROPERTIES.items() if name not in _NOT_OF_A_CALL]
-    files = {prop.name: prop.path if prop.monitored else None for prop in (*checked, COSTS)}
+    checked = (*(PROPERTIES[name] for name in _OF_A_CALL), COSTS)
+    files = {prop.name: prop.path if prop.monitored else None for prop in checked}
     return compile_machine(measurement.path, dict(measurement.settings), files)
 
 
@@ -196,7 +204,7 @@ def _unfinished(call: Call, outcome: Outcome) -> _Free:
 
 def _finished(call: Call, rest: Rest) -> _Free:
     steps = len(call.path) + rest.steps
-    until_queued = call.queued_at or len(call.path)
+    until_queued = call.queued_at or call.freed_at or len(call.path)
     if rest.queueings:
         until_queued = steps + rest.queued
     return _Free(

@@ -134,7 +134,7 @@ def _forgotten(machine: Machine) -> set[str]:
             exprs += [tr.guard, *expressions(tr.body)]
     read = {load.var for expr in exprs for load in loads(expr)}
     lists = {name for one in machine.lists for name in (one.head, one.link)}
-    unread = {var.name for var in machine.variables} - read - lists
+    unread = {var.name for var in machine.variables if var.role != "pc"} - read - lists
     monitors = {var.name for var in machine.variables if var.name.startswith(_MONITORS)}
     return (unread | monitors) - {_FREED}
 
@@ -183,6 +183,8 @@ def calls(walker: Walker, design: str) -> Iterator[Call]:
         for process in walker.under_way(arrival.after) - others:
             for way, after in ways(walker, frozenset({process}), arrival.after):
                 mine = [edge for edge in way if of_call[edge.transition]]
+                if not mine:
+                    continue  # the design has no entry for this context
                 yield Call(
                     context=transitions[arrival.transition].name,
                     others=others,

@@ -38,6 +38,8 @@ class Verdict:
     because: str = ""
     reported: str = ""
     message: str = ""
+    kind: str = ""
+    """Of a violation: which kind of trace shows it (`rest`, `unreachable`, `lasso`, ...)."""
     problem: str = ""
     judged: bool = True
     up_to_first_violation: tuple[str, ...] = ()
@@ -118,6 +120,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
         depth=result.depth,
         seconds=round(result.seconds + result.compile_seconds, 3),
         trace_length=length,
+        kind=result.found[prop].kind if word == "violated" else "",
         trace_id=f"{job.place}/{job.run.name}/{prop}" if length is not None else "",
         up_to_first_violation=cutting if word == "holds" else (),
         reductions=result.reductions,

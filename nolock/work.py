@@ -129,7 +129,7 @@ def _plain(job: Job, machine: Machine, result: Exploration) -> Explored:
         stuck_states=result.stuck_states,
         found=found,
         # A goal is judged on the whole graph: its violation stops no search.
-        cutting=tuple(name for name, v in result.violations.items() if v.kind != "goal"),
+        cutting=tuple(n for n, v in result.violations.items() if v.kind not in ("goal", "lasso")),
         reductions=result.reductions,
         notes=result.notes,
         steps=_steps(machine, result.fired),
@@ -153,9 +153,10 @@ def _found(job: Job, machine: Machine, violation: Violation) -> Found:
         violation.kind,
         violation.trace,
         run=job.key if job.mutant else job.run.name,
+        stem=violation.stem,
     )
     keep(trace, job)
-    found = Found(violation.property, violation.message, violation.kind, len(violation.trace))
+    found = Found(violation.property, violation.message, trace.kind, len(violation.trace))
     return explained(machine, found, trace) if job.explained else found
 
 

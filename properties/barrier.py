@@ -8,7 +8,7 @@ to come has arrived, returns before the last of them has been freed, or waits fo
 
 from model.kernel.cpu import BarrierCaller
 from model.kernel.objects import Object
-from model.kernel.tasks import barrier
+from model.kernel.sleepers import barrier
 from model.language.syntax import active, check, goal, on
 
 

@@ -53,6 +53,7 @@ PROPERTIES: Mapping[str, Property] = {
         Property("no_lost_objects", monitored=True),
         Property("self_deadlock"),
         Property("forbidden_call"),
+        Property("handler_ends", monitored=True),
         Property("grace_period", monitored=True),
         Property("barrier", monitored=True),
         Property("list_integrity"),

@@ -16,11 +16,15 @@ static int leads_to_good(const struct nl_graph *g, const uint8_t *good, uint64_t
 	return 0;
 }
 
-/* Marks the states whose flags have a bit of `mask`; `good` has a byte per expanded state. */
-void nl_seed(const struct nl_graph *g, uint8_t *good, uint32_t mask)
+/* Marks the states with the goal and those that are excused; `good` has a byte for each state. */
+void nl_seed(const struct nl_graph *g, uint8_t *good, uint32_t goal)
 {
-	for (uint64_t i = 0; i < g->expanded; i++)
-		good[i] = (g->flags[i] & mask) != 0;
+	for (uint64_t i = 0; i < g->expanded; i++) {
+		int bad = 0;
+
+		good[i] = !(g->flags[i] & NL_UNMET) || (g->flags[i] & NL_EXCUSED) ||
+			  !(nl_model.unmet(g->states + i * nl_model.words, &bad) >> goal & 1);
+	}
 }
 
 /* One sweep; how many states it found to be good. */
@@ -52,21 +56,6 @@ uint64_t nl_doomed(const struct nl_graph *g, const uint8_t *good, uint64_t *firs
 	*first = NL_NONE;
 	for (uint64_t i = 0; i < g->expanded; i++) {
 		if (good[i])
-			continue;
-		if (!count++)
-			*first = i;
-	}
-	return count;
-}
-
-/* How many states have all bits of `set` and none of `clear`, and the first of them. */
-uint64_t nl_select(const struct nl_graph *g, uint32_t set, uint32_t clear, uint64_t *first)
-{
-	uint64_t count = 0;
-
-	*first = NL_NONE;
-	for (uint64_t i = 0; i < g->expanded; i++) {
-		if ((g->flags[i] & set) != set || (g->flags[i] & clear))
 			continue;
 		if (!count++)
 			*first = i;

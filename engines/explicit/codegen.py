@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from engines.explicit.c_bodies import Bodies
 from engines.explicit.c_text import Text, comment, number
 from engines.explicit.ranges import Scope, guard_scope, process_scope
-from engines.reductions.merging import MOST_MERGED, NO_MERGING, Merging
-from engines.reductions.symmetry import Symmetry
+from engines.reductions.merging import FIRST_LANDMARK, MOST_MERGED, NO_MERGING, Merging
+from engines.reductions.symmetry import Symmetry, renamed
 from engines.reductions.symmetry_c import canonical_c
+from model.language.actors import Actors
 from model.language.layout import Layout
 from model.language.machine import (
     Check,
@@ -27,8 +28,8 @@ from model.language.machine import (
 )
 
 MOST_INVARIANTS = 64
-MOST_GOALS = 14
-"""Bits of what `broken` returns, and of a state's flags in explore.c besides the first two."""
+MOST_GOALS = 64
+"""Bits of what `broken` and `unmet` return."""
 
 PROLOGUE = """\
 #include "explore.h"
@@ -51,15 +52,15 @@ NL_ACCESSOR word *begin(const word *s, struct nl_out *out, int system)
 """
 
 END = """
-NL_STEP void end(struct nl_out *out, word *n, uint32_t transition, int system, int code)
+NL_STEP void end(struct nl_out *out, word *n, uint32_t transition, uint32_t actor, int code)
 {
 	out->fired[transition]++;
 	if (code != NL_FINE) {
-		nl_failed(out, transition, system, code);
+		nl_failed(out, transition, actor != 0, code);
 		return;
 	}
 	canonical(n);
-	out->system[out->count++] = (uint8_t)system;
+	out->actors[out->count++] = actor;
 }
 """
 
@@ -80,7 +81,7 @@ def generate(
 ) -> Generated:
     """The C of a machine's steps; ValueError for what C's integers cannot hold."""
     _check_sizes(machine)
-    writer = _Writer(machine, layout, merging)
+    writer = _Writer(machine, layout, merging, Actors(machine, renamed(symmetry)))
     bodies = writer.bodies
     transitions = [line for at in range(len(machine.transitions)) for line in bodies.transition(at)]
     runs = [line for proc in machine.processes for line in writer.may_run(proc)]
@@ -135,9 +136,10 @@ def max_successors(machine: Machine) -> int:
 class _Writer:
     """Writes the functions around the bodies."""
 
-    def __init__(self, machine: Machine, layout: Layout, merging: Merging) -> None:
+    def __init__(self, machine: Machine, layout: Layout, merging: Merging, actors: Actors) -> None:
         self.machine = machine
         self.merging = merging
+        self.actors = actors
         self.text = Text(machine, layout)
         self.bodies = Bodies(self.text)
         self.numbers = {id(tr): at for at, tr in enumerate(machine.transitions)}
@@ -237,12 +239,23 @@ class _Writer:
         if proc is not None and self._merges(proc):
             yield f"{inner}if (code == NL_FINE)"
             yield f"{inner}\t{self._name('ahead', proc)}(n, self, out->fired);"
-        yield f"{inner}end(out, n, {at}, {system}, code);"
+        yield f"{inner}end(out, n, {at}, {self._actor(at)}, code);"
         if opened:
             yield f"{tabs}}}"
         for _ in names:
             depth -= 1
             yield "\t" * depth + "}"
+
+    def _actor(self, at: int) -> str:
+        """The number of who makes a step, as C."""
+        tr, first = self.machine.transitions[at], self.actors.first(at)
+        if tr.environment or tr.process is not None:
+            return f"{first}" if tr.environment else f"(uint32_t)({first} + self)"
+        index = "0"
+        for param in self.actors.telling(tr):
+            name = self.text.names.of("p", param.name)
+            index = f"({index} * {param.hi - param.lo + 1} + {name} - {number(param.lo)})"
+        return f"(uint32_t)({first} + {index})" if index != "0" else f"{first}"
 
     # -- run-ahead --
 
@@ -260,6 +273,12 @@ class _Writer:
         pc = self.text.load(proc.pc_var, (Param("self"),), scope, "n")
         body = [
             f"\tfor (int steps = 0; steps < {MOST_MERGED}; steps++) {{",
+            f"\t\tif (remember_at > {FIRST_LANDMARK} && !memcmp(n, landmark, sizeof(landmark)))",
+            "\t\t\treturn;",
+            "\t\tif (steps == remember_at) {",
+            "\t\t\tmemcpy(landmark, n, sizeof(landmark));",
+            "\t\t\tremember_at *= 2;",
+            "\t\t}",
             f"\t\tif (!{self._name('runs', proc)}(n, self, &bad) || bad)",
             "\t\t\treturn;",
             f"\t\tswitch ({pc}) {{",
@@ -274,7 +293,8 @@ class _Writer:
             "",
             f"NL_STEP void {name}(word *n, val self, uint64_t *fired)",
             "{",
-            "\tint bad = 0;",
+            f"\tint bad = 0, remember_at = {FIRST_LANDMARK};",
+            "\tword landmark[NL_WORDS];",
         ]
         if any("before" in line for line in body):
             head.append("\tword before[NL_WORDS];")
@@ -302,8 +322,8 @@ class _Writer:
     def predicates(self) -> list[str]:
         """Invariants, goals, and whether every process is idle."""
         broken = [(inv.prop, inv.expr) for inv in self.machine.invariants]
-        reached = [(goal.prop, goal.expr) for goal in self.machine.goals]
-        lines = self._bits("broken", broken, 0) + self._bits("reached", reached, 1)
+        goals = [(goal.prop, goal.expr) for goal in self.machine.goals]
+        lines = self._bits("broken", broken) + self._bits("unmet", goals)
         lines += ["", "static int idle(const word *s)", "{", "\tval pcs = 0;", "", "\t(void)s;"]
         for proc in self.machine.processes:
             for me in range(proc.instances):
@@ -311,15 +331,13 @@ class _Writer:
                 lines.append(f"\tpcs |= {load};")
         return [*lines, "\treturn !pcs;", "}"]
 
-    def _bits(self, name: str, exprs: list[tuple[str, Expr]], when: int) -> list[str]:
+    def _bits(self, name: str, exprs: list[tuple[str, Expr]]) -> list[str]:
+        """A function that returns a bit for each expression that is false."""
         lines = ["", f"static uint64_t {name}(const word *s, int *to)", "{", "\tuint64_t bits = 0;"]
         lines += ["\tint bad = 0;", "", "\t(void)s;"]
         for at, (prop, expr) in enumerate(exprs):
             text = self.text.expr(expr, Scope(self.machine), "s")
-            lines.append(
-                f"\tbits |= (uint64_t)({'!!' if when else '!'}({text})) << {at};"
-                f" /* {comment(prop)} */"
-            )
+            lines.append(f"\tbits |= (uint64_t)(!({text})) << {at}; /* {comment(prop)} */")
         return [*lines, "\t*to |= bad;", "\treturn bits;", "}"]
 
     def model(self) -> list[str]:
@@ -333,10 +351,11 @@ class _Writer:
             f"\t.checks = {len(self.bodies.checks)},",
             f"\t.invariants = {len(machine.invariants)},",
             f"\t.goals = {len(machine.goals)},",
+            f"\t.actors = {self.actors.count},",
             f"\t.max_successors = {max_successors(machine)},",
             "\t.successors = successors,",
             "\t.broken = broken,",
-            "\t.reached = reached,",
+            "\t.unmet = unmet,",
             "\t.idle = idle,",
             "\t.canonical = canonical,",
             "};",

@@ -27,8 +27,8 @@ enum { BATCH = 384, FIRST_TABLE_BITS = 12 };
 /* What nl_slice() returns. engines/explicit/native.py knows these by number. */
 enum { RUNNING, COMPLETE, OUT_OF_MEMORY };
 
-/* Per state, only where the model has goals; goal g is bit GOALS + g. */
-enum { REST = 1, EXCUSED = 2, GOALS = 2 };
+/* What judging the goals takes afterwards, per state: backward.c a byte, liveness.c less. */
+enum { BYTES_FOR_GOALS = 1 };
 
 struct nl_search {
 	/* states */
@@ -38,7 +38,7 @@ struct nl_search {
 	/* their index */
 	struct nl_index index;
 	/* the graph of system transitions, only where the model has goals */
-	uint16_t *flags;
+	uint8_t *flags;
 	uint32_t *degrees;
 	uint32_t *edges;
 	uint64_t edge_count, edge_capacity;
@@ -53,6 +53,8 @@ struct nl_search {
 	uint64_t transitions, rests, stuck;
 	uint32_t first_stuck;
 	uint32_t *first_broken;
+	uint64_t *failing;       /* per goal: states of rest without it */
+	uint32_t *first_failing; /* and the first of them */
 	struct nl_first faulty;
 	/* limits */
 	uint64_t memory_limit;
@@ -62,9 +64,9 @@ struct nl_search {
 
 static uint64_t state_bytes(void)
 {
-	uint64_t graph = nl_model.goals ? sizeof(uint16_t) + sizeof(uint32_t) : 0;
+	uint64_t graph = sizeof(uint8_t) + sizeof(uint32_t) + BYTES_FOR_GOALS;
 
-	return nl_model.words * sizeof(word) + sizeof(uint32_t) + graph;
+	return nl_model.words * sizeof(word) + sizeof(uint32_t) + (nl_model.goals ? graph : 0);
 }
 
 uint64_t nl_memory(const struct nl_search *x)
@@ -95,9 +97,15 @@ ALWAYS_INLINE uint32_t insert(struct nl_search *x, const word *s, uint32_t tag, 
 
 /* --- one batch ------------------------------------------------------------------------------- */
 
-static void note_rest(struct nl_search *x, const word *s, uint32_t number)
+static void note_rest(struct nl_search *x, const word *s, uint32_t number, uint64_t unmet)
 {
 	x->rests++;
+	for (unsigned i = 0; unmet >> i; i++) {
+		if (!(unmet >> i & 1))
+			continue;
+		if (!x->failing[i]++)
+			x->first_failing[i] = number;
+	}
 	if (nl_model.idle(s))
 		return;
 	x->stuck++;
@@ -117,10 +125,9 @@ static void expand(struct nl_search *x)
 		const uint32_t before = out->count;
 		int bad = 0;
 		uint64_t broken = nl_model.invariants ? nl_model.broken(s, &bad) : 0;
-		uint16_t flags = 0;
+		uint64_t unmet = nl_model.goals ? nl_model.unmet(s, &bad) : 0;
+		uint8_t flags = unmet ? NL_UNMET : 0;
 
-		if (nl_model.goals)
-			flags = (uint16_t)(nl_model.reached(s, &bad) << GOALS);
 		if (bad)
 			nl_note(out->faulty, number, NL_NONE);
 		for (unsigned i = 0; broken >> i; i++)
@@ -129,17 +136,15 @@ static void expand(struct nl_search *x)
 		out->state = number;
 		out->enabled = out->enabled_system = out->excused = out->broken = 0;
 		if (broken || bad) {
-			flags |= EXCUSED;
+			flags |= NL_EXCUSED;
 		} else {
 			nl_model.successors(s, out);
 			if (out->broken)
 				out->count = before;
-			else if (!out->enabled_system) {
-				flags |= REST;
-				note_rest(x, s, number);
-			}
+			else if (!out->enabled_system)
+				note_rest(x, s, number, unmet);
 			if (out->excused || out->broken)
-				flags |= EXCUSED;
+				flags |= NL_EXCUSED;
 		}
 		x->transitions += out->enabled;
 		if (nl_model.goals)
@@ -166,7 +171,11 @@ ALWAYS_INLINE void insert_batch_of(struct nl_search *x, unsigned words)
 
 		if (to == before)
 			x->parents[to] = from;
-		if (nl_model.goals && out->system[i] && to != from) {
+		if (!nl_model.goals || !out->actors[i])
+			continue;
+		if (to == from) {
+			x->flags[from] |= NL_LOOP;
+		} else {
 			x->edges[x->edge_count++] = to;
 			x->degrees[from]++;
 		}
@@ -260,18 +269,20 @@ void nl_free(struct nl_search *x)
 		return;
 	nl_release(x->states, x->capacity * nl_model.words * sizeof(word));
 	nl_release(x->parents, x->capacity * sizeof(uint32_t));
-	nl_release(x->flags, x->capacity * sizeof(uint16_t));
+	nl_release(x->flags, x->capacity * sizeof(uint8_t));
 	nl_release(x->degrees, x->capacity * sizeof(uint32_t));
 	nl_release(x->edges, x->edge_capacity * sizeof(uint32_t));
 	nl_release(x->index.table, nl_index_bytes(&x->index));
 	free(x->out.slots);
-	free(x->out.system);
+	free(x->out.actors);
 	free(x->out.fired);
 	free(x->out.failed);
 	free(x->slot_state);
 	free(x->slot_hash);
 	free(x->levels);
 	free(x->first_broken);
+	free(x->failing);
+	free(x->first_failing);
 	free(x);
 }
 
@@ -283,21 +294,24 @@ static int allocate(struct nl_search *x)
 	x->parents = nl_reserve(x->capacity * sizeof(uint32_t));
 	x->index.table = nl_reserve(nl_index_bytes(&x->index));
 	if (nl_model.goals) {
-		x->flags = nl_reserve(x->capacity * sizeof(uint16_t));
+		x->flags = nl_reserve(x->capacity * sizeof(uint8_t));
 		x->degrees = nl_reserve(x->capacity * sizeof(uint32_t));
 		x->edges = nl_reserve(x->edge_capacity * sizeof(uint32_t));
 		if (!x->flags || !x->degrees || !x->edges)
 			return 0;
 	}
 	x->out.slots = calloc(slots * nl_model.words, sizeof(word));
-	x->out.system = calloc(slots, 1);
+	x->out.actors = calloc(slots, sizeof(uint32_t));
 	x->out.fired = calloc(nl_model.transitions + 1, sizeof(uint64_t));
 	x->out.failed = calloc(nl_model.checks + 1, sizeof(struct nl_first));
 	x->slot_state = calloc(slots, sizeof(uint32_t));
 	x->slot_hash = calloc(slots, sizeof(uint32_t));
 	x->first_broken = calloc(nl_model.invariants + 1, sizeof(uint32_t));
-	return x->states && x->parents && x->index.table && x->out.slots && x->out.system &&
-	       x->out.fired && x->out.failed && x->slot_state && x->slot_hash && x->first_broken;
+	x->failing = calloc(nl_model.goals + 1, sizeof(uint64_t));
+	x->first_failing = calloc(nl_model.goals + 1, sizeof(uint32_t));
+	return x->states && x->parents && x->index.table && x->out.slots && x->out.actors &&
+	       x->out.fired && x->out.failed && x->slot_state && x->slot_hash && x->first_broken &&
+	       x->failing && x->first_failing;
 }
 
 /* A search that has seen the initial state, or NULL where not even that fits. */
@@ -325,6 +339,8 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit)
 		x->out.failed[i] = x->faulty;
 	for (uint32_t i = 0; i < nl_model.invariants; i++)
 		x->first_broken[i] = NL_NONE;
+	for (uint32_t i = 0; i < nl_model.goals; i++)
+		x->first_failing[i] = NL_NONE;
 	memcpy(x->out.slots, initial, nl_model.words * sizeof(word));
 	nl_model.canonical(x->out.slots);
 	x->out.count = 1;
@@ -370,6 +386,16 @@ const uint32_t *nl_first_broken(const struct nl_search *x)
 	return x->first_broken;
 }
 
+const uint64_t *nl_failing(const struct nl_search *x)
+{
+	return x->failing;
+}
+
+const uint32_t *nl_first_failing(const struct nl_search *x)
+{
+	return x->first_failing;
+}
+
 const word *nl_state(const struct nl_search *x, uint32_t number)
 {
 	return x->states + (uint64_t)number * nl_model.words;
@@ -380,8 +406,9 @@ uint32_t nl_parent(const struct nl_search *x, uint32_t number)
 	return x->parents[number];
 }
 
-/* The graph of system transitions, for backward.c. */
+/* The graph of system transitions, for backward.c and liveness.c. */
 void nl_graph(const struct nl_search *x, struct nl_graph *to)
 {
-	*to = (struct nl_graph){ x->next, x->edge_count, x->degrees, x->edges, x->flags };
+	*to = (struct nl_graph){ x->next,  x->edge_count, x->states, x->degrees,
+				 x->edges, x->flags,	  &x->index };
 }

@@ -27,7 +27,7 @@ struct nl_first {
 /* Where nl_successors() writes. The explorer guarantees max_successors free slots per state. */
 struct nl_out {
 	word *slots;
-	uint8_t *system;             /* per slot: not a transition of the environment */
+	uint32_t *actors;            /* per slot: who made it, 0 for the environment */
 	uint32_t count;              /* slots taken */
 	uint32_t state;              /* index of the state being expanded */
 	uint32_t enabled;            /* firings of this state */
@@ -45,10 +45,11 @@ struct nl_model {
 	uint32_t checks;
 	uint32_t invariants;
 	uint32_t goals;
+	uint32_t actors; /* their numbers are below this */
 	uint32_t max_successors;
 	void (*successors)(const word *s, struct nl_out *out);
 	uint64_t (*broken)(const word *s, int *bad); /* bit per invariant that does not hold */
-	uint64_t (*reached)(const word *s, int *bad); /* bit per goal that holds */
+	uint64_t (*unmet)(const word *s, int *bad);  /* bit per goal that does not hold */
 	int (*idle)(const word *s);                  /* no process is in the middle of anything */
 	void (*canonical)(word *s);
 };
@@ -56,13 +57,23 @@ struct nl_model {
 /* Defined by the generated file. */
 extern const struct nl_model nl_model;
 
-/* The edges of the states that have been expanded, for backward.c. */
+/*
+ * Flags of a state, only where the model has goals. EXCUSED: it violates something, so that no more
+ * is asked of it. LOOP: a system transition leads from it to itself. UNMET: some goal does not hold.
+ */
+enum { NL_EXCUSED = 1, NL_LOOP = 2, NL_UNMET = 4 };
+
+struct nl_index;
+
+/* The states that have been expanded and the system's edges between them. */
 struct nl_graph {
 	uint64_t expanded; /* states with known edges: numbers 0..expanded-1 */
 	uint64_t edge_count;
+	const word *states;
 	const uint32_t *degrees;
-	const uint32_t *edges; /* grouped by state, in order */
-	const uint16_t *flags;
+	const uint32_t *edges; /* grouped by state, in order; none to the state itself */
+	const uint8_t *flags;
+	const struct nl_index *index;
 };
 
 /* An index of a dimension of n; outside of it, note the mistake and use 0. */

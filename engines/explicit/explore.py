@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from engines.explicit import native, python_engine
 from engines.explicit.compiler import Compiler, CompilerError, find_compiler, no_compiler
+from engines.explicit.lassos import UnfairRenaming, to_lasso
 from engines.explicit.search import (
     FAULT,
     Finding,
     Limits,
     Progress,
     ProgressFunction,
+    RawGoal,
     RawSearch,
 )
 from engines.explicit.traces import Expander
 from engines.reductions.merging import NO_MERGING, Merging, merging
 from engines.reductions.symmetry import Symmetry, symmetry
 from engines.result import Exploration, GoalReport, Trace, Violation
-from model.language.machine import Check, Machine
+from model.language.machine import Check, Goal, Machine
 
 __all__ = ["Exploration", "Options", "Progress", "explore"]
 
@@ -66,22 +68,47 @@ def explore(
     if compiler is None and options.engine == "auto":
         first = str(no_compiler()).partition("\n")[0]
         notes.append(f"the steps ran as Python, which is much slower: {first}")
-    raw: RawSearch | None = None
-    if compiler is not None:
-        try:
-            raw = native.search(
-                machine, plan, renaming, limits, progress, compiler, options.keep_c, notes
-            )
-        except CompilerError as error:
-            if options.engine == "c":
-                raise
-            first = str(error).partition("\n")[0]
-            notes.append(f"the steps ran as Python, which is much slower, because {first}")
-    engine = "python" if raw is None else "c"
-    if raw is None:
-        raw = python_engine.search(machine, plan, renaming, limits, progress)
+    search = _Searcher(machine, plan, limits, progress, compiler, options, notes)
+    raw, engine = search.run(renaming)
     expander = Expander(machine, plan, renaming, engine)
-    return _result(machine, raw, expander, _reductions(plan, renaming), tuple(notes))
+    try:
+        return _result(machine, raw, expander, _reductions(plan, renaming), tuple(notes))
+    except UnfairRenaming:
+        # Whether the cycle is fair depends on which of the records that look alike get their turn.
+        notes.append("without symmetry, because a cycle that is fair up to renaming was not fair")
+    raw, engine = search.run(None, raw.seconds + raw.compile_seconds)
+    expander = Expander(machine, plan, None, engine)
+    return _result(machine, raw, expander, _reductions(plan, None), tuple(notes))
+
+
+@dataclass
+class _Searcher:
+    """Searches with the engine that was asked for; `notes` says where it is another one."""
+
+    machine: Machine
+    plan: Merging
+    limits: Limits
+    progress: ProgressFunction | None
+    compiler: Compiler | None
+    options: Options
+    notes: list[str]
+
+    def run(self, renaming: Symmetry | None, used: float = 0) -> tuple[RawSearch, str]:
+        """What is found within the limits, of whose time some seconds are used, and by which."""
+        limits, options = self.limits, self.options
+        if limits.seconds is not None:
+            limits = replace(limits, seconds=limits.seconds - used)
+        about = (self.machine, self.plan, renaming, limits, self.progress)
+        if self.compiler is not None:
+            try:
+                return native.search(*about, self.compiler, options.keep_c, self.notes), "c"
+            except CompilerError as error:
+                if options.engine == "c":
+                    raise
+                first = str(error).partition("\n")[0]
+                self.notes.append(f"the steps ran as Python, which is much slower, because {first}")
+                self.compiler = None
+        return python_engine.search(*about), "python"
 
 
 def _reductions(plan: Merging, renaming: Symmetry | None) -> tuple[str, ...]:
@@ -104,16 +131,14 @@ def _result(
     goals: dict[str, GoalReport] = {}
     violations = _violations(raw, expander)
     for goal, found in zip(machine.goals, raw.goals, strict=True):
-        at_rest = lost = None
-        if found.failing_path:
-            at_rest = expander.confirm_goal(found.failing_path, goal.expr, at_rest=True)
-        if found.doomed_path:
-            lost = expander.confirm_goal(found.doomed_path, goal.expr, at_rest=False)
-        if goal.prop not in goals or lost is not None:
-            goals[goal.prop] = GoalReport(found.failing, at_rest, found.doomed, lost)
-        trace = lost if at_rest is None else at_rest
-        if trace is not None and goal.prop not in violations:
-            violations[goal.prop] = Violation(goal.prop, goal.message, "goal", trace)
+        report = _report(goal, found, expander)
+        known = goals.get(goal.prop)
+        goals[goal.prop] = report if known is None else _joined(known, report)
+    for goal in machine.goals:
+        if goal.prop not in violations:
+            missed = _missed(goal, goals[goal.prop])
+            if missed is not None:
+                violations[goal.prop] = missed
     return Exploration(
         complete=raw.reason == "complete",
         reason=raw.reason,
@@ -134,6 +159,39 @@ def _result(
         reductions=reductions,
         notes=notes,
     )
+
+
+def _report(goal: Goal, found: RawGoal, expander: Expander) -> GoalReport:
+    at_rest = lost = lasso = None
+    if found.failing_path:
+        at_rest = expander.confirm_goal(found.failing_path, goal.expr, at_rest=True)
+    if found.doomed_path:
+        lost = expander.confirm_goal(found.doomed_path, goal.expr, at_rest=False)
+    if found.lasso is not None:
+        lasso = to_lasso(expander, found.lasso, goal.expr)
+    return GoalReport(found.failing, at_rest, found.doomed, lost, lasso)
+
+
+def _joined(a: GoalReport, b: GoalReport) -> GoalReport:
+    """Of two goals of one property."""
+    return GoalReport(
+        max(a.failing, b.failing),
+        a.at_rest if a.at_rest is not None else b.at_rest,
+        max(a.doomed, b.doomed),
+        a.lost if a.lost is not None else b.lost,
+        a.lasso or b.lasso,
+    )
+
+
+def _missed(goal: Goal, report: GoalReport) -> Violation | None:
+    """How the goal is missed: at rest, else for good, else for ever."""
+    trace = report.lost if report.at_rest is None else report.at_rest
+    if trace is not None:
+        return Violation(goal.prop, goal.message, "goal", trace)
+    if report.lasso is None:
+        return None
+    stem, loop = report.lasso.stem, report.lasso.loop
+    return Violation(goal.prop, goal.message, "lasso", (*stem, *loop), len(stem))
 
 
 def _fired(machine: Machine, raw: RawSearch) -> Mapping[int, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+from engines.explicit.python_goals import GoalJudge, StateGraph
 from engines.explicit.python_text import GeneratedPython, generate_python
 from engines.explicit.search import (
     FAULT,
@@ -16,7 +17,6 @@ from engines.explicit.search import (
     Limits,
     Progress,
     ProgressFunction,
-    RawGoal,
     RawSearch,
     Reason,
 )
@@ -27,7 +27,6 @@ from model.language.machine import Machine
 
 Packed = bytes | tuple[int, ...]
 
-_REST, _EXCUSED, _FIRST_GOAL = 1, 2, 2
 _CHECK_LIMITS_EVERY = 512
 _SECONDS_BETWEEN_REPORTS = 0.2
 # What a state costs besides its own bytes: an entry of the dictionary, one of the list, a parent.
@@ -43,7 +42,7 @@ def search(
 ) -> RawSearch:
     """Explores all states with generated Python."""
     began = time.monotonic()
-    generated = generate_python(machine, merging)
+    generated = generate_python(machine, merging, symmetry)
     running = _Search(machine, Steps.load(machine, generated, symmetry), generated, limits)
     compiled = time.monotonic()
     reason = running.run(compiled, progress)
@@ -138,13 +137,15 @@ class _Search:
     levels: list[int] = field(default_factory=list)
     next: int = 0
     transitions: int = 0
-    rests: int = 0
+    rests: list[int] = field(default_factory=list)
     stuck: int = 0
     first_stuck: int | None = None
     failed: dict[int, tuple[int, int]] = field(default_factory=dict)
     broken: dict[int, int] = field(default_factory=dict)
     fault: tuple[int, int | None] | None = None
-    flags: array[int] = field(default_factory=lambda: array("L"))
+    unmet: array[int] = field(default_factory=lambda: array("Q"))
+    excused: bytearray = field(default_factory=bytearray)
+    loops: set[int] = field(default_factory=set)
     edges: array[int] = field(default_factory=lambda: array("L"))
     first_edge: array[int] = field(default_factory=lambda: array("Q", [0]))
 
@@ -170,7 +171,8 @@ class _Search:
         except KeyboardInterrupt:
             # The state that was being expanded counts as not expanded.
             self.edges = self.edges[: self.first_edge[-1]]
-            del self.flags[self.next :]
+            del self.unmet[self.next :]
+            del self.excused[self.next :]
             del self.first_edge[self.next + 1 :]
             return "interrupted"
         return "complete"
@@ -198,67 +200,91 @@ class _Search:
 
     def _expand(self, number: int) -> None:
         packed = self.states[number]
-        flags = self._expand_good(packed, number)
+        excused = self._expand_good(packed, number)
         if self.machine.goals:
-            self.flags.append(flags)
+            self.unmet.append(self._unmet(packed))
+            self.excused.append(excused)
             self.first_edge.append(len(self.edges))
 
-    def _expand_good(self, packed: Packed, number: int) -> int:
-        """Stores the successors; returns the state's flags."""
-        steps, flags, found = self.steps, 0, []
+    def _unmet(self, packed: Packed) -> int:
+        """A bit for each goal that does not hold; 0 where one cannot be evaluated."""
+        try:
+            return sum((not goal(packed)) << at for at, goal in enumerate(self.steps.goals))
+        except self.steps.fault:
+            return 0
+
+    def _expand_good(self, packed: Packed, number: int) -> bool:
+        """Stores the successors; returns whether the state is excused from its goals."""
+        steps, found = self.steps, []
         try:
             wrong = [at for at, holds in enumerate(steps.invariants) if not holds(packed)]
-            for at, goal in enumerate(steps.goals):
-                flags |= bool(goal(packed)) << (_FIRST_GOAL + at)
+            for goal in steps.goals:
+                goal(packed)
             for at in wrong:
                 self.broken.setdefault(at, number)
             if wrong:
-                return flags | _EXCUSED
+                return True
             found = steps.successors(packed, [])
         except steps.fault:
             self.fault = self.fault or (number, None)
-            return flags | _EXCUSED
-        system_enabled = False
+            return True
+        system_enabled = excused = False
         self.transitions += len(found)
-        for code, transition, system, successor in found:
+        for code, transition, actor, successor in found:
             steps.fired[transition] += 1
-            system_enabled |= bool(system)
+            system_enabled |= bool(actor)
             if code:
-                flags |= _EXCUSED if system else 0
+                excused |= bool(actor)
                 if code > 0:
                     self.failed.setdefault(code - 1, (number, transition))
                 else:
                     self.fault = self.fault or (number, transition)
                 continue
             to = self._add(steps.canonical(successor), number)
-            if system and self.machine.goals and to != number:
-                self.edges.append(to)
+            if actor and self.machine.goals:
+                if to == number:
+                    self.loops.add(number)
+                else:
+                    self.edges.append(to)
         if not system_enabled:
-            flags |= _REST
-            self.rests += 1
+            self.rests.append(number)
             if not steps.idle(packed):
                 self.stuck += 1
                 self.first_stuck = number if self.first_stuck is None else self.first_stuck
-        return flags
+        return excused
 
     # -- results --
 
     def result(self, reason: Reason, compile_seconds: float, began: float) -> RawSearch:
-        goals = tuple(self._goal(at) for at in range(len(self.machine.goals)))
+        graph = StateGraph(
+            len(self.states),
+            self.unmet,
+            self.excused,
+            self.rests,
+            self.loops,
+            self.edges,
+            self.first_edge,
+            self._steps_of,
+            lambda number: self.steps.unpack(self.states[number]),
+            self._path,
+        )
+        fired = tuple(self.steps.fired)  # before judging, which runs steps again
+        judge = GoalJudge(graph, self.machine.goals, self.limits, began, self.memory())
+        reason = judge.judge(reason)
         return RawSearch(
             reason=reason,
             states=len(self.states),
             transitions=self.transitions,
             levels=tuple(self.levels),
-            fired=tuple(self.steps.fired),
-            rest_states=self.rests,
+            fired=fired,
+            rest_states=len(self.rests),
             stuck_states=self.stuck,
             stuck=self._path(self.first_stuck),
             findings=tuple(self._findings()),
-            goals=goals,
+            goals=tuple(judge.found()),
             seconds=time.monotonic() - began,
             compile_seconds=compile_seconds,
-            memory=self.memory(),
+            memory=self.memory() + judge.memory,
             bits=sum(var.type.bits * var.size for var in self.machine.variables),
         )
 
@@ -280,30 +306,10 @@ class _Search:
             numbers.append(self.parents[numbers[-1]])
         return tuple(self.steps.unpack(self.states[at]) for at in reversed(numbers))
 
-    def _goal(self, at: int) -> RawGoal:
-        reached = 1 << (_FIRST_GOAL + at)
-        expanded = len(self.flags)
-        good = bytearray(bool(flags & (reached | _EXCUSED)) for flags in self.flags)
-        # What was never expanded counts as good: nothing is known against it.
-        good += b"\1" * (len(self.states) - expanded)
-        order = range(expanded - 1, -1, -1)
-        changed = True
-        while changed:
-            changed = False
-            for number in order:
-                targets = self.edges[self.first_edge[number] : self.first_edge[number + 1]]
-                if not good[number] and any(good[to] for to in targets):
-                    good[number] = changed = True
-            order = order[::-1]
-        failing = [
-            number
-            for number, flags in enumerate(self.flags)
-            if flags & _REST and not flags & (reached | _EXCUSED)
+    def _steps_of(self, number: int) -> list[tuple[int, int]]:
+        """The system's steps from a state: who makes them, and where they lead."""
+        return [
+            (actor, self.numbers[self.steps.canonical(successor)])
+            for code, _, actor, successor in self.steps.successors(self.states[number], [])
+            if actor and not code
         ]
-        first = good.find(0)
-        return RawGoal(
-            len(failing),
-            self._path(failing[0] if failing else None),
-            good.count(0),
-            self._path(None if first < 0 else first),
-        )

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engines.explicit.ranges import Scope, body_scope, guard_scope, process_scope
-from engines.reductions.merging import MOST_MERGED, Merging
+from engines.reductions.merging import FIRST_LANDMARK, MOST_MERGED, Merging
+from engines.reductions.symmetry import Symmetry, renamed
+from model.language.actors import Actors
 from model.language.machine import (
     Age,
     Binary,
@@ -56,9 +58,11 @@ class GeneratedPython:
     checks: tuple[Check, ...]
 
 
-def generate_python(machine: Machine, merging: Merging) -> GeneratedPython:
-    """Python that defines `successors`, `broken`, `reached` and `idle`."""
-    writer = _Writer(machine, merging)
+def generate_python(
+    machine: Machine, merging: Merging, symmetry: Symmetry | None = None
+) -> GeneratedPython:
+    """Python that defines `successors`, `invariants`, `goals` and `idle`."""
+    writer = _Writer(machine, merging, Actors(machine, renamed(symmetry)))
     lines = [PROLOGUE]
     for number in range(len(machine.transitions)):
         lines += writer.body(number)
@@ -75,9 +79,10 @@ def generate_python(machine: Machine, merging: Merging) -> GeneratedPython:
 class _Writer:
     """Prints functions and collects the checks and sets they use."""
 
-    def __init__(self, machine: Machine, merging: Merging) -> None:
+    def __init__(self, machine: Machine, merging: Merging, actors: Actors) -> None:
         self.machine = machine
         self.merging = merging
+        self.actors = actors
         self.checks: list[Check] = []
         self.sets: dict[frozenset[int], str] = {}
         self.names: dict[tuple[str, str], str] = {}
@@ -204,7 +209,6 @@ class _Writer:
         if tr.guard != Const(1):
             yield f"{tabs}if {self.expr(tr.guard, guard_scope(self.machine, tr), 's')}:"
             tabs += "    "
-        system = int(not tr.environment)
         yield f"{tabs}n = thaw(s)"
         yield f"{tabs}try:"
         yield f"{tabs}    code = do_{number}({', '.join(['n', *self._params(tr)])})"
@@ -213,7 +217,20 @@ class _Writer:
         if tr.process is not None and self._merges(self.machine.process[tr.process]):
             yield f"{tabs}if not code:"
             yield f"{tabs}    n = {self.name('ahead', tr.process)}(n, me)"
-        yield f"{tabs}out.append((code, {number}, {system}, freeze(n)))"
+        yield f"{tabs}out.append((code, {number}, {self._actor(number)}, freeze(n)))"
+
+    def _actor(self, number: int) -> str:
+        """The number of who makes a step."""
+        tr, first = self.machine.transitions[number], self.actors.first(number)
+        if tr.environment:
+            return str(first)
+        if tr.process is not None:
+            return f"{first} + me"
+        index = ""
+        for param in self.actors.telling(tr):
+            at = f"{self.name('p', param.name)} - {param.lo}"
+            index = f"({index} * {param.hi - param.lo + 1} + {at})" if index else f"({at})"
+        return f"{first} + {index}" if index else str(first)
 
     def _merges(self, proc: Process) -> bool:
         return any(self.machine.transitions[at].process == proc.name for at in self.merging.steps)
@@ -232,7 +249,12 @@ class _Writer:
                 yield f"    {tr.pc}: ({at}, lambda n, me: {test}, do_{at}),"
         yield "}"
         yield f"\ndef {self.name('ahead', proc.name)}(n, me):"
-        yield f"    for _ in range({MOST_MERGED}):"
+        yield f"    landmark, remember_at = None, {FIRST_LANDMARK}"
+        yield f"    for steps in range({MOST_MERGED}):"
+        yield "        if n == landmark:"
+        yield "            break"
+        yield "        if steps == remember_at:"
+        yield "            landmark, remember_at = n, 2 * remember_at"
         yield f"        step = {self.name('table', proc.name)}.get({pc})"
         yield "        if step is None:"
         yield "            break"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +22,18 @@ class Limits:
 
     memory: int
     seconds: float | None = None
+
+    def check_time(self, began: float) -> None:
+        """Raise Stopped if the time since then is up."""
+        if self.seconds is not None and time.monotonic() - began >= self.seconds:
+            raise Stopped("time")
+
+
+class Stopped(Exception):
+    """A limit was met while the explored graph was judged."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,18 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class RawLasso:
+    """A fair cycle without a goal: the path to a state on it, and the steps from there back to it.
+
+    Each step is who makes it (see `Actors`) and the state after it. Where symmetry is on, states
+    are representatives and actors that are alike have one number.
+    """
+
+    stem: tuple[State, ...]
+    loop: tuple[tuple[int, State], ...]
+
+
+@dataclass(frozen=True)
 class RawGoal:
     """Rest states without the goal and states that cannot reach it: counts, paths to the first."""
 
@@ -60,6 +85,7 @@ class RawGoal:
     failing_path: tuple[State, ...]
     doomed: int
     doomed_path: tuple[State, ...]
+    lasso: RawLasso | None = None
 
 
 @dataclass(frozen=True)

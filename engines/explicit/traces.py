@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from engines.explicit.search import Finding
@@ -29,18 +29,18 @@ class Expander:
         along the trace.
         """
         state = self.machine.initial
-        if self._canonical(state) != self._canonical(path[0]):
-            raise self._disagree("the search does not start in the initial state")
+        if self.canonical(state) != self.canonical(path[0]):
+            raise self.disagree("the search does not start in the initial state")
         trace: list[Firing] = []
         for number, target in enumerate(path[1:]):
-            wanted = self._canonical(target)
-            for firings, reached in self._edges(state):
-                if self._canonical(reached) == wanted:
+            wanted = self.canonical(target)
+            for firings, reached in self.edges(state):
+                if self.canonical(reached) == wanted:
                     trace += firings
                     state = reached
                     break
             else:
-                raise self._disagree(f"no step leads to state {number + 1} of a trace")
+                raise self.disagree(f"no step leads to state {number + 1} of a trace")
         return tuple(trace), state
 
     def to_finding(self, finding: Finding) -> Trace:
@@ -51,7 +51,7 @@ class Expander:
                 return (*trace, self._failing(state, finding.what))
             case Invariant(expr=expr):
                 if evaluate(self.machine, state, expr):
-                    raise self._disagree(f"`{finding.prop}` holds where it was reported broken")
+                    raise self.disagree(f"`{finding.prop}` holds where it was reported broken")
                 return trace
             case None:
                 return (*trace, *self._faulty(state, finding.transition))
@@ -60,7 +60,7 @@ class Expander:
         """The trace to a state without the goal, which is at rest if so claimed."""
         trace, state = self.to_state(path)
         if evaluate(self.machine, state, expr):
-            raise self._disagree("a goal is reached where it was reported missing")
+            raise self.disagree("a goal is reached where it was reported missing")
         if at_rest:
             self._confirm_rest(state)
         return trace
@@ -74,10 +74,13 @@ class Expander:
     def _confirm_rest(self, state: State) -> None:
         for firing in enabled(self.machine, state):
             if not firing.transition.environment:
-                raise self._disagree(f"`{firing.transition.name}` is enabled in a state of rest")
+                raise self.disagree(f"`{firing.transition.name}` is enabled in a state of rest")
 
-    def _edges(self, state: State) -> Iterator[tuple[Trace, State]]:
-        for firing in enabled(self.machine, state):
+    def edges(
+        self, state: State, wanted: Callable[[Firing], bool] = lambda _: True
+    ) -> Iterator[tuple[Trace, State]]:
+        """The search's steps from a state: what fires, merged steps included, and where to."""
+        for firing in filter(wanted, enabled(self.machine, state)):
             successor = fire(self.machine, state, firing)
             if successor.violated is None:
                 ahead, reached = run_ahead(self.machine, self.merging, successor.state, firing)
@@ -93,7 +96,7 @@ class Expander:
             if violated is not None and violated.prop == check.prop:
                 broken.append((firing, violated))
         if not broken:
-            raise self._disagree(f"no step breaks `{check.prop}` where one was reported")
+            raise self.disagree(f"no step breaks `{check.prop}` where one was reported")
         return broken[0][0]
 
     def _faulty(self, state: State, position: int | None) -> Trace:
@@ -117,15 +120,17 @@ class Expander:
             # An invariant, a goal or may_run: the state itself is where it happens.
             return ()
         if not candidates:
-            raise self._disagree(f"`{wanted.name}` is not enabled where it was reported wrong")
+            raise self.disagree(f"`{wanted.name}` is not enabled where it was reported wrong")
         return (candidates[0],)
 
     def _in_range(self, state: State) -> bool:
         cells = zip(self.machine.cells, state, strict=True)
         return all(var.type.lo <= value <= var.type.hi for (var, _), value in cells)
 
-    def _canonical(self, state: State) -> State:
+    def canonical(self, state: State) -> State:
+        """The representative of a state, which may be another than the engine's."""
         return state if self.symmetry is None else self.symmetry.canonical(state)
 
-    def _disagree(self, what: str) -> EngineDisagreement:
+    def disagree(self, what: str) -> EngineDisagreement:
+        """What to raise where the interpreter says something else than the engine."""
         return EngineDisagreement(what, self.machine.name, self.engine)

@@ -54,7 +54,12 @@ from model.language.interpreter import Firing, State, evaluate, fire
 from model.language.machine import Binary, Const, Expr, Ite, Load, Machine, Param, Process
 
 MOST_MERGED = 10_000
-"""Merged steps in a row: a loop that touches nothing shared must not run for ever."""
+"""Merged steps in a row."""
+
+FIRST_LANDMARK = 8
+"""A loop that touches nothing shared must not run for ever within one edge. After so many merged
+steps in a row, and after twice as many each time, the state is remembered; where it recurs, the
+merging ends. So the loop is one of the graph too, and a search for cycles finds it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,10 @@ def run_ahead(
         return (), state
     position = {id(tr): at for at, tr in enumerate(machine.transitions)}
     pc_cell = machine.offset[proc.pc_var] + me
-    while len(done) < MOST_MERGED:
+    landmark, remember_at = None, FIRST_LANDMARK
+    while len(done) < MOST_MERGED and state != landmark:
+        if len(done) == remember_at:
+            landmark, remember_at = state, 2 * remember_at
         steps = machine.steps_at.get((proc.name, state[pc_cell]), ())
         at = position[id(steps[0])] if len(steps) == 1 else -1
         args = {"self": me}
@@ -346,4 +354,4 @@ def _constants(value: Expr | None) -> set[int] | None:
     return None
 
 
-__all__ = ["MOST_MERGED", "NO_MERGING", "Merging", "merging", "run_ahead"]
+__all__ = ["FIRST_LANDMARK", "MOST_MERGED", "NO_MERGING", "Merging", "merging", "run_ahead"]

@@ -99,6 +99,11 @@ def symmetry(machine: Machine) -> Symmetry | None:
     return Symmetry(machine, tuple(records), tuple(notes)) if records or notes else None
 
 
+def renamed(symmetry: Symmetry | None) -> frozenset[str]:
+    """The records whose instances are interchanged."""
+    return frozenset() if symmetry is None else frozenset(name for name, _ in symmetry.records)
+
+
 def instances(machine: Machine, record: str) -> int:
     """How many instances a record has, as far as any variable knows them."""
     sizes = {

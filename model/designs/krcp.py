@@ -6,10 +6,10 @@ already covered and hands the rest to one of two batches, which free after a gra
 their own. How objects get in is the design's part; this file is what happens to them then.
 
 Left out: the page cache worker (whether a page is at hand is a free choice, which includes every
-outcome it could have), the 1-argument call and early boot; the shrinker is in shrinker.py. All
-objects of a run are of one kind, so one of the two bulk channels (slab, vmalloc) is in use, and one
-is modelled. `debug_rcu_head_queue()` never finds an object queued already: a general client frees
-each object once.
+outcome it could have) and early boot; the shrinker is in shrinker.py, the 1-argument call in
+one_argument.py. All objects of a run are of one kind, so one of the two bulk channels (slab,
+vmalloc) is in use, and one is modelled. `debug_rcu_head_queue()` never finds an object queued
+already: a general client frees each object once.
 """
 
 from model.kernel.cpu import Cpu
@@ -56,6 +56,8 @@ knob("rcu_ptr", False, "the link word is all there is: the start address is reco
 knob("bnodes", 2, "pages that can be in use for bulk records; 0: no page is ever at hand")
 knob("barrier_rearms", False, "the repair of F-1: the barrier arms the monitor that it cancelled")
 knob("bnode_records", 1, "records that a page holds (about 500 in the kernel)")
+knob("page_worker", False, "pages come from a cache that a work fills, not by free choice")
+knob("min_cached_objs", 1, "pages that the cache holds (5 in the kernel)")
 
 
 @record(count=cfg.bnodes)
@@ -93,6 +95,8 @@ class Krcp:
     bulk_tail: Bnode = guarded("lock")
     bulk_front: Bnode = guarded("lock")
     bulk_count: Range[0, cfg.objects + 1] = guarded("lock")
+    bkvcache: Bnode = guarded("lock")
+    nr_bkv_objs: Range[0, cfg.min_cached_objs] = guarded("lock")
     krw: Embed[KrwBatch, 2]
     monitor_work: Embed[DelayedWork] = embed(func=kfree_rcu_monitor)
 
@@ -124,10 +128,12 @@ def add_ptr_to_bulk(krcp: Krcp, obj: Object) -> bool:
     if not full:
         full = bnode.nr_records == cfg.bnode_records
     if full:
-        page = choose_or_null(b for b in Bnode if not b.used)
+        page: Bnode = NULL
+        if cfg.page_worker:
+            page = get_cached_bnode(krcp)
+        else:
+            page = any_free_page()
         if page == NULL:
-            return False
-        if not get_page(page):
             return False
         attach_page(krcp, page)
         bnode = page
@@ -158,9 +164,46 @@ def add_record(krcp: Krcp, bnode: Bnode, obj: Object) -> None:
     krcp.bulk_count += 1
 
 
+@inline
+def any_free_page() -> Bnode:
+    """A page or NULL: a free choice among what nobody has."""
+    page = choose_or_null(b for b in Bnode if not b.used)
+    if page == NULL:
+        return NULL
+    if not get_page(page):
+        return NULL
+    return page
+
+
+@routine(models="mm/slab_common.c: get_cached_bnode, v6.19 (krcp->lock is held)")
+def get_cached_bnode(krcp: Krcp) -> Bnode:
+    """The first page of the cache, or NULL."""
+    cached = krcp.nr_bkv_objs
+    if cached == 0:
+        return NULL
+    krcp.nr_bkv_objs = cached - 1
+    page = krcp.bkvcache
+    krcp.bkvcache = page.newer
+    page.newer = NULL
+    return page
+
+
+@routine(models="mm/slab_common.c: put_cached_bnode, v6.19 (krcp->lock is held)")
+def put_cached_bnode(krcp: Krcp, page: Bnode) -> bool:
+    """The page goes into the cache, unless that is full."""
+    cached = krcp.nr_bkv_objs
+    if cached >= cfg.min_cached_objs:
+        return False
+    empty_page(page)
+    page.newer = krcp.bkvcache
+    krcp.bkvcache = page
+    krcp.nr_bkv_objs = cached + 1
+    return True
+
+
 @atomic
 def get_page(page: Bnode) -> bool:
-    """A page from the cache or the allocator; false if another CPU has just taken it."""
+    """A page from the allocator; false if another CPU has just taken it."""
     if page.used:
         return False
     page.used = True
@@ -169,8 +212,14 @@ def get_page(page: Bnode) -> bool:
 
 @atomic
 def put_page(bnode: Bnode) -> None:
-    """The page goes back; what it held is of no interest any more."""
+    """The page goes back to the allocator."""
     bnode.used = False
+    empty_page(bnode)
+
+
+@atomic
+def empty_page(bnode: Bnode) -> None:
+    """What the page held is of no interest any more."""
     bnode.newer = NULL
     bnode.nr_records = 0
     bnode.gp_snap = cookie(0)
@@ -254,7 +303,7 @@ def kvfree_rcu_drain_ready(krcp: Krcp) -> None:
             krcp.head = NULL
     raw_spin_unlock_irqrestore(krcp.lock, flags)
     if cfg.bnodes > 0:
-        kvfree_rcu_bulk_list(ready)
+        kvfree_rcu_bulk_list(krcp, ready)
     if head_ready != NULL:
         kvfree_rcu_list(head_ready)
 
@@ -341,22 +390,22 @@ def kfree_rcu_work(work: RcuWork) -> None:
     snap = batch.head_free_gp_snap
     raw_spin_unlock_irqrestore(krcp.lock, flags)
     if cfg.bnodes > 0:
-        kvfree_rcu_bulk_list(bulk)
+        kvfree_rcu_bulk_list(krcp, bulk)
     if head != NULL and poll_state_synchronize_rcu(snap):
         kvfree_rcu_list(head)
 
 
 @inline
-def kvfree_rcu_bulk_list(first: Bnode) -> None:
+def kvfree_rcu_bulk_list(krcp: Krcp, first: Bnode) -> None:
     """Every page of a detached list; the next one is read before the page is given back."""
     while first != NULL:
         following = first.newer
-        kvfree_rcu_bulk(first)
+        kvfree_rcu_bulk(krcp, first)
         first = following
 
 
 @routine(models="mm/slab_common.c: kvfree_rcu_bulk, v6.19")
-def kvfree_rcu_bulk(bnode: Bnode) -> None:
+def kvfree_rcu_bulk(krcp: Krcp, bnode: Bnode) -> None:
     """Free a page's records; if its grace period is not over they are leaked (and warned about)."""
     snap = bnode.gp_snap
     if poll_state_synchronize_rcu(snap):
@@ -367,6 +416,12 @@ def kvfree_rcu_bulk(bnode: Bnode) -> None:
                 event("taken", ptr)
                 debug_object_unqueue(ptr)
                 kvfree(ptr)
+    if cfg.page_worker:
+        flags = raw_spin_lock_irqsave(krcp.lock)
+        cached = put_cached_bnode(krcp, bnode)
+        raw_spin_unlock_irqrestore(krcp.lock, flags)
+        if cached:
+            return
     put_page(bnode)
 
 

@@ -7,6 +7,7 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
 from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.one_argument import queue_record
+from model.designs.page_cache import run_page_cache_worker
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.callbacks import call_rcu
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker, sleeping_client
@@ -35,6 +36,7 @@ from model.language.syntax import (
     inline,
     routine,
     run,
+    unreached,
 )
 
 TITLE = "mainline: kvfree_call_rcu() before the series"
@@ -162,6 +164,31 @@ RUNS = [
         bnodes=1,
         other_gps=0,
     ),
+    run(
+        "page-worker",
+        env="smp",
+        why="pages come from a cache of two that a work fills and the shrinker empties",
+        page_worker=True,
+        min_cached_objs=2,
+        shrinks=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
+        bnodes=2,
+        other_gps=0,
+    ),
+    run(
+        "page-worker-one-argument",
+        env="smp",
+        why="the same for calls that may allocate themselves",
+        page_worker=True,
+        sleepers=1,
+        cpus=1,
+        objects=3,
+        tasks=1,
+        bnodes=2,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
@@ -186,6 +213,21 @@ EXPECT = [
         reported="the reason for the series",
     ),
     expect("*", runs="*", verdict="holds", because="what is left is mainline's promise"),
+]
+
+UNREACHED = [
+    unreached(
+        "put_page",
+        "put_page(page)",
+        process="kworker",
+        because="the cache fills while the worker allocates: needs three objects and a preemption",
+    ),
+    unreached(
+        "put_page",
+        "put_page(bnode)",
+        process="shrinker",
+        because="the shrinker has just emptied the cache, so the page goes there",
+    ),
 ]
 
 
@@ -242,6 +284,8 @@ def queue_on_krcp(head: Object) -> None:
     krcp = this_cpu(Krcp)
     raw_spin_lock(krcp.lock)
     if not add_ptr_to_bulk(krcp, head):
+        if cfg.page_worker:
+            run_page_cache_worker(krcp)
         add_to_list(krcp, head)
     kmemleak_ignore(head)
     schedule_delayed_monitor_work(krcp)

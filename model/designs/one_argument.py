@@ -16,16 +16,17 @@ from model.designs.krcp import (
     Krcp,
     add_ptr_to_bulk,
     add_record,
+    any_free_page,
     attach_page,
-    get_page,
     schedule_delayed_monitor_work,
 )
+from model.designs.page_cache import run_page_cache_worker
 from model.kernel.cpu import this_cpu
 from model.kernel.debug import kmemleak_ignore
 from model.kernel.locks import raw_spin_lock_irqsave, raw_spin_unlock_irqrestore
 from model.kernel.objects import Object
 from model.kernel.waiting import sleep_for_memory
-from model.language.syntax import NULL, cfg, choose_or_null, inline, routine
+from model.language.syntax import NULL, cfg, inline, routine
 
 
 @routine(
@@ -47,6 +48,8 @@ def queue_record(obj: Object) -> bool:
     if queued:
         kmemleak_ignore(obj)
         schedule_delayed_monitor_work(krcp)
+    elif cfg.page_worker:
+        run_page_cache_worker(krcp)
     raw_spin_unlock_irqrestore(krcp.lock, flags)
     return queued
 
@@ -55,9 +58,4 @@ def queue_record(obj: Object) -> bool:
 def allocate_page() -> Bnode:
     """__get_free_page(GFP_KERNEL | __GFP_NORETRY | ...): may sleep, may fail."""
     sleep_for_memory()
-    page = choose_or_null(b for b in Bnode if not b.used)
-    if page == NULL:
-        return NULL
-    if not get_page(page):
-        return NULL
-    return page
+    return any_free_page()

@@ -15,6 +15,7 @@ from model.kernel.cpu import (
     nmi_runs,
     quiescent_task_level,
 )
+from model.kernel.hrtimer import Hrtimer, run_hrtimer
 from model.kernel.irq_work import (
     IrqWork,
     irq_work_raised,
@@ -57,6 +58,7 @@ class Cause(Enum):
     TIMER = 2
     RCU_CALLBACK = 3
     DEVICE = 4
+    HRTIMER = 5
 
 
 @pure
@@ -70,7 +72,14 @@ def irq_can_arrive(cpu: Cpu) -> bool:
     may_run=hardirq_runs,
     when=instances(IrqWork) + instances(DelayedWork) + instances(RcuHead) + cfg.hardirqs > 0,
 )
-def hardirq(cpu: Cpu, cause: Cause, obj: Object, dwork: DelayedWork, callback: RcuHead) -> None:
+def hardirq(
+    cpu: Cpu,
+    cause: Cause,
+    obj: Object,
+    dwork: DelayedWork,
+    callback: RcuHead,
+    timer: Hrtimer,
+) -> None:
     """A hardirq handler; it runs with irqs off."""
     if instances(IrqWork) > 0 and cfg.irq_work_interrupt and cause == Cause.IRQ_WORK:
         irq_work_run(cpu)
@@ -80,6 +89,8 @@ def hardirq(cpu: Cpu, cause: Cause, obj: Object, dwork: DelayedWork, callback: R
         delayed_work_timer_fn(dwork)
     elif instances(RcuHead) > 0 and cause == Cause.RCU_CALLBACK:
         invoke_callback(callback)
+    elif instances(Hrtimer) > 0 and cause == Cause.HRTIMER:
+        run_hrtimer(timer)
     elif cfg.hardirqs > 0:
         call_entry("hardirq", obj)
         if cfg.barriers > 0:
@@ -99,7 +110,7 @@ def irq_work_interrupts(cpu: Cpu) -> None:
     """The irq_work self-interrupt is taken."""
     require(irq_can_arrive(cpu) and irq_work_raised(cpu))
     cpu.irqs_off = True
-    start(hardirq, cpu, Cause.IRQ_WORK, NULL, NULL, NULL)
+    start(hardirq, cpu, Cause.IRQ_WORK, NULL, NULL, NULL, NULL)
 
 
 @action(when=instances(IrqWork) > 0)
@@ -107,7 +118,7 @@ def tick(cpu: Cpu) -> None:
     """The tick; only one that finds lazy work does anything."""
     require(irq_can_arrive(cpu) and tick_has_work(cpu))
     cpu.irqs_off = True
-    start(hardirq, cpu, Cause.TICK, NULL, NULL, NULL)
+    start(hardirq, cpu, Cause.TICK, NULL, NULL, NULL, NULL)
 
 
 @action(when=instances(DelayedWork) > 0)
@@ -115,7 +126,15 @@ def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
     """The timer of a delayed work expires."""
     require(irq_can_arrive(cpu) and dwork.armed)
     cpu.irqs_off = True
-    start(hardirq, cpu, Cause.TIMER, NULL, dwork, NULL)
+    start(hardirq, cpu, Cause.TIMER, NULL, dwork, NULL, NULL)
+
+
+@action(when=instances(Hrtimer) > 0)
+def hrtimer_expires(cpu: Cpu, timer: Hrtimer) -> None:
+    """An hrtimer expires."""
+    require(irq_can_arrive(cpu) and timer.armed)
+    cpu.irqs_off = True
+    start(hardirq, cpu, Cause.HRTIMER, NULL, NULL, NULL, timer)
 
 
 @action(when=instances(RcuHead) > 0)
@@ -124,7 +143,7 @@ def rcu_callback_is_invoked(cpu: Cpu, callback: RcuHead) -> None:
     require(irq_can_arrive(cpu) and can_be_invoked(cpu, callback))
     take_callback(cpu, callback)
     cpu.irqs_off = True
-    start(hardirq, cpu, Cause.RCU_CALLBACK, NULL, NULL, callback)
+    start(hardirq, cpu, Cause.RCU_CALLBACK, NULL, NULL, callback, NULL)
 
 
 @action(environment=True, when=cfg.hardirqs > 0)
@@ -140,7 +159,7 @@ def device_interrupts(cpu: Cpu, obj: Object, reader: bool) -> None:
     cpu.irqs_off = True
     perhaps_begin_a_reader(reader)
     give(obj)
-    start(hardirq, cpu, Cause.DEVICE, obj, NULL, NULL)
+    start(hardirq, cpu, Cause.DEVICE, obj, NULL, NULL, NULL)
 
 
 @process(per=Cpu, may_run=nmi_runs, when=cfg.nmis > 0)

@@ -133,6 +133,22 @@ def queue_delayed_work(dwork: DelayedWork, far: bool) -> bool:
     return True
 
 
+@routine(models="kernel/workqueue.c: queue_delayed_work_on with no delay: __queue_work")
+def queue_delayed_work_now(dwork: DelayedWork) -> bool:
+    """queue_delayed_work(wq, work, 0): straight to the pool; its tracepoint is under the lock."""
+    forbidden_from_nmi_or_probe()
+    flags = local_irq_save()
+    if test_and_set_pending(dwork):
+        local_irq_restore(flags)
+        return False
+    raw_spin_lock(Pool.lock)
+    tracepoint()
+    insert_delayed_work(dwork)
+    raw_spin_unlock(Pool.lock)
+    local_irq_restore(flags)
+    return True
+
+
 @atomic
 def disarm(dwork: DelayedWork) -> bool:
     """Take the timer out of the wheel, if it is there."""

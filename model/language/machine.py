@@ -284,11 +284,15 @@ class Invariant:
 
 @dataclass(frozen=True)
 class Goal:
-    """A predicate that holds in every state of rest and stays reachable from every state."""
+    """A predicate that the system by itself makes true, wherever it is: see `semantics.md`.
+
+    `each`: one of several goals that are the same for each instance of a record.
+    """
 
     prop: str
     expr: Expr
     message: str
+    each: bool = False
 
 
 @dataclass(frozen=True)

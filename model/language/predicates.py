@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from model.language.declarations import Module, RecordDecl, RoutineDecl
 from model.language.expressions import Expressions
-from model.language.machine import Expr, Goal, Invariant, LinkedList, Param, Variable
-from model.language.scope import World
+from model.language.fold import TRUE
+from model.language.machine import Const, Expr, Goal, Invariant, LinkedList, Param, Variable
+from model.language.scope import Value, World
 from model.language.source import CompileError
 from model.language.world import PROPERTIES, begin, outside, own
 
@@ -32,22 +34,43 @@ def predicates(
                 case _:
                     text = f'write @{decl.kind}("property", "message")'
                     raise CompileError(text, module.where(decl.node))
-            expr = _predicate(world, decl)
-            if decl.kind == "goal":
-                goals.append(Goal(prop, expr, message))
+            if decl.kind == "invariant":
+                invariants.append(Invariant(prop, _predicate(world, decl), message))
+            elif decl.node.args.args:
+                exprs = _for_each(world, decl)
+                goals += [Goal(prop, expr, message, each=True) for expr in exprs if expr != TRUE]
             else:
-                invariants.append(Invariant(prop, expr, message))
+                goals.append(Goal(prop, _predicate(world, decl), message))
     return tuple(invariants), tuple(goals)
 
 
-def _predicate(world: World, decl: RoutineDecl) -> Expr:
+def _predicate(world: World, decl: RoutineDecl, *arguments: Value) -> Expr:
     lowering = Expressions(world, None, None)
     lowering.ghost = True
-    begin(lowering, decl)
+    call = begin(lowering, decl)
+    if len(decl.node.args.args) != len(arguments):
+        lowering.fail(f"`{decl.name}` takes no parameters", decl.node, "use all(...) or any(...)")
+    call.env.update(zip((arg.arg for arg in decl.node.args.args), arguments, strict=True))
     value = lowering.pure_body(decl.node.body, decl)
     if value.type.kind != "bool":
         lowering.fail(f"`{decl.name}` must be bool, this is {value.type}", decl.node)
     return value.expr
+
+
+def _for_each(world: World, decl: RoutineDecl) -> Iterator[Expr]:
+    """A goal with a parameter: one predicate for each instance of the record that it names."""
+    where = decl.module.where(decl.node)
+    match decl.node.args.args:
+        case [ast.arg(annotation=ast.Name(name))] if isinstance(
+            decl.module.names.get(name), RecordDecl
+        ):
+            pool = world.pools[name]
+        case _:
+            raise CompileError(f"`{decl.name}` takes one record", where, "def goal(x: Record)")
+    # Each instance has a goal of its own, so they are not interchangeable.
+    world.ordered.add(name)
+    for instance in range(pool.size):
+        yield _predicate(world, decl, Value(Const(instance + 1), pool.ref(nullable=False)))
 
 
 def linked_lists(world: World) -> tuple[LinkedList, ...]:

@@ -17,6 +17,8 @@ RUNS = [
     ("mainline", "pages"),
     ("mainline", "migration"),
     ("mainline", "shrinker"),
+    ("mainline", "shrinker-lists"),
+    ("mainline", "one-argument"),
     ("nmi_detect", "shrinker"),
     ("nmi_detect", "no-interrupt-barrier"),
     ("allow_spin", "no-interrupt-barrier"),

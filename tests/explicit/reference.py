@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import chain, combinations, permutations
 
 import networkx as nx
 
-from model.language.interpreter import State, enabled, evaluate, fire
+from model.language.interpreter import Firing, State, enabled, evaluate, fire
 from model.language.machine import Machine, Variable
+
+Actor = tuple[str | int, ...]
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Reference:
     stuck: list[State] = field(default_factory=list)
     excused: set[State] = field(default_factory=set)
     graph: nx.DiGraph = field(default_factory=nx.DiGraph)
+    can_step: dict[State, set[Actor]] = field(default_factory=dict)
 
     def doomed(self, machine: Machine, goal: int) -> set[State]:
         """States from which the system alone cannot reach the goal."""
@@ -34,6 +38,29 @@ class Reference:
         for state in good:
             reachers |= nx.ancestors(self.graph, state)
         return set(self.states) - reachers
+
+    def is_missed_for_ever(self, machine: Machine, goal: int) -> bool:
+        """Whether a fair run exists that never reaches the goal again, by definition.
+
+        Those who step again and again are some set of actors. Then nobody else can step in any of
+        the states that are visited again and again, and each of them steps between two of those.
+        """
+        expr = machine.goals[goal].expr
+        bad = {s for s in self.states if not evaluate(machine, s, expr)} - self.excused
+        everybody = set().union(*(self.can_step.get(s, set()) for s in bad))
+        return any(self._goes_on(bad, set(some)) for some in _subsets(sorted(everybody)))
+
+    def _goes_on(self, bad: set[State], actors: set[Actor]) -> bool:
+        visited = {state for state in bad if self.can_step.get(state, set()) <= actors}
+        for component in nx.strongly_connected_components(self.graph.subgraph(visited)):
+            inside = self.graph.subgraph(component).edges(data="actors")
+            if inside and set().union(*(who for _, _, who in inside)) == actors:
+                return True
+        return False
+
+
+def _subsets(actors: list[Actor]) -> Iterator[tuple[Actor, ...]]:
+    return chain.from_iterable(combinations(actors, size) for size in range(1, len(actors) + 1))
 
 
 def search(machine: Machine) -> Reference:
@@ -64,6 +91,8 @@ def _expand(
     system = False
     for firing in enabled(machine, state):
         mine = not firing.transition.environment
+        if mine:
+            found.can_step.setdefault(state, set()).add(_actor(firing))
         system |= mine
         found.transitions += 1
         found.fired[firing.transition.id] += 1
@@ -74,7 +103,9 @@ def _expand(
                 found.excused.add(state)
             continue
         if mine:
-            found.graph.add_edge(state, successor.state)
+            if not found.graph.has_edge(state, successor.state):
+                found.graph.add_edge(state, successor.state, actors=set())
+            found.graph.edges[state, successor.state]["actors"].add(_actor(firing))
         if successor.state not in found.states:
             found.states[successor.state] = len(found.states)
             following.append(successor.state)
@@ -83,6 +114,14 @@ def _expand(
         pcs = [at for at, (var, _) in enumerate(machine.cells) if var.role == "pc"]
         if any(state[at] for at in pcs):
             found.stuck.append(state)
+
+
+def _actor(firing: Firing) -> Actor:
+    """A process's instance, or an action with its parameters."""
+    tr = firing.transition
+    if tr.process is not None:
+        return (tr.process, firing.instance or 0)
+    return (str(tr.id), *(value for _, value in firing.args))
 
 
 def brute_force_classes(machine: Machine, states: list[State], record: str) -> int:

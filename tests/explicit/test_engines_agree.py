@@ -43,6 +43,7 @@ def same(machine: Machine, found: Exploration, expected: Reference) -> None:
         assert report.doomed == len(doomed)
         assert report.failing == len([s for s in expected.rests if s in doomed])
         assert (report.lost is None) == (not doomed)
+        assert (report.lasso is not None) == expected.is_missed_for_ever(machine, at)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -29,7 +29,10 @@ def verdicts(found: Exploration) -> object:
     """What must not depend on reductions."""
     return (
         set(found.violations),
-        {prop: (bool(goal.failing), bool(goal.doomed)) for prop, goal in found.goals.items()},
+        {
+            prop: (bool(goal.failing), bool(goal.doomed), goal.lasso is not None)
+            for prop, goal in found.goals.items()
+        },
         bool(found.stuck_states),
         # Past a violation merged steps may still fire, so coverage is compared where there is none.
         {tr for tr, count in found.fired.items() if count} if not found.violations else None,

@@ -20,7 +20,7 @@ from tests.nolock.toy import EXPECT, RUNS, UNREACHED, write_toy
 REQUIRED = {
     *("design", "environment", "run", "property", "verdict", "expected", "because", "message"),
     *("bounds", "engine", "states", "transitions", "depth", "seconds", "trace_length"),
-    *("unreached", "up_to_first_violation", "reductions", "rest_states", "bytes_per_state"),
+    *("kind", "unreached", "up_to_first_violation", "reductions", "rest_states", "bytes_per_state"),
 }
 
 
@@ -40,7 +40,7 @@ def test_a_design_whose_verdicts_are_all_as_expected_is_green(
     assert f"    nolock trace {tmp_path}/toy.py/nmi/self_deadlock\n" in result.stdout
     assert "toy, nmi: self_deadlock is violated" in result.stdout
     assert "smp; cpus 1, objects 2" in result.stdout
-    assert "8 verdicts as expected, 0 not, 0 incomplete" in result.stdout
+    assert "9 verdicts as expected, 0 not, 0 incomplete" in result.stdout
     assert "\x1b" not in result.stdout
     lines = [line for line in result.stdout.splitlines() if str(tmp_path) not in line]
     assert max(map(len, lines)) <= 100
@@ -122,7 +122,7 @@ def test_other_bounds_are_shown_but_not_judged(command: Command, tmp_path: Path)
     assert result.exit_code == 0, result.output
     assert "✘ tasks self_deadlock" in result.stdout
     assert "expected" not in result.stdout
-    assert "4 verdicts not judged" in result.stdout
+    assert "5 verdicts not judged" in result.stdout
     assert "with: --objects 2 --nmis 1" in result.stdout
     assert "bits per state; every million states needs about" in result.stderr
 
@@ -244,12 +244,12 @@ def test_json_is_one_object_with_all_verdicts(command: Command, tmp_path: Path) 
     result = verify(command, write_toy(tmp_path), "--format", "json")
     content = json.loads(result.stdout)
     assert result.exit_code == content["exit_code"] == 0
-    assert len(content["verdicts"]) == 8
+    assert len(content["verdicts"]) == 9
     for verdict in content["verdicts"]:
         assert not REQUIRED - set(verdict)
         assert verdict["verdict"] in ("holds", "violated", "proved", "incomplete")
     violated = next(v for v in content["verdicts"] if v["verdict"] == "violated")
-    assert violated["trace_length"] == 5
+    assert (violated["trace_length"], violated["kind"]) == (5, "check")
     assert violated["bounds"]["nmis"] == 1
     assert violated["expected"] == "violated"
     held = next(v for v in content["verdicts"] if v["run"] == "nmi" and v["verdict"] == "holds")
@@ -264,7 +264,7 @@ def test_junit_is_well_formed_and_counts_failures(command: Command, tmp_path: Pa
     root = ElementTree.fromstring(result.stdout)
     suite = root.find("testsuite[@name='toy']")
     assert suite is not None and suite.get("failures") == "1"
-    assert len(suite.findall("testcase")) == 8
+    assert len(suite.findall("testcase")) == 9
 
 
 def test_output_is_written_whole_or_not_at_all(command: Command, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_output_is_written_whole_or_not_at_all(command: Command, tmp_path: Path)
     result = verify(command, design, "--format", "json", "--output", report)
     assert result.exit_code == 0
     assert result.stdout == ""
-    assert len(json.loads(report.read_text())["verdicts"]) == 8
+    assert len(json.loads(report.read_text())["verdicts"]) == 9
     result = verify(command, design, "--output", tmp_path / "none" / "report.txt")
     assert result.exit_code == 2
     assert "there is no folder" in result.stderr

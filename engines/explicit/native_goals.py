@@ -1,0 +1,146 @@
+"""Judges the goals of a machine on the graph that the search in C has stored."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from engines.explicit.library import NONE, Graph
+from engines.explicit.loops import fair_loop
+from engines.explicit.search import Limits, RawGoal, RawLasso, Reason, Stopped
+from model.language.interpreter import State
+from model.language.machine import Goal
+
+_SLICE_NANOSECONDS = 150_000_000
+_RUNNING, _NO_CYCLE, _FAIR_CYCLE = range(3)
+# A further sweep over the graph pays as long as it leaves out one in so many states.
+_WORTH_A_SWEEP = 16
+
+
+@dataclass
+class GoalJudge:
+    """Judges goals one after the other; Ctrl-C and the time limit are seen between two calls.
+
+    `state` gives the state of a number and `path` those from the initial one to it. `used` is the
+    memory of the search, `memory` what judging took besides.
+    """
+
+    library: Any
+    handle: int
+    goals: tuple[Goal, ...]
+    state: Callable[[int], State]
+    path: Callable[[int], tuple[State, ...]]
+    limits: Limits
+    began: float
+    used: int
+    memory: int = 0
+    _graph: Graph = field(default_factory=Graph)
+    _doomed: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _lassos: dict[int, RawLasso] = field(default_factory=dict)
+
+    def judge(self, reason: Reason) -> Reason:
+        """Find out all there is to know; returns why the exploration ended.
+
+        Fair cycles are looked for only where all states are known: with a part of them, the time
+        or the memory is used up already.
+        """
+        self.library.nl_graph(self.handle, ctypes.byref(self._graph))
+        try:
+            for at, goal in enumerate(self.goals):
+                if not goal.each:
+                    self._doomed[at] = self._find_doomed(at)
+            if reason == "complete" and self.goals:
+                with self._cycles() as cycles:
+                    self._find_cycles(cycles)
+        except KeyboardInterrupt:
+            return "interrupted"
+        except Stopped as stopped:
+            return stopped.reason
+        return reason
+
+    def found(self) -> Iterator[RawGoal]:
+        """What became of each goal."""
+        failing = self.library.nl_failing(self.handle)
+        first_failing = self.library.nl_first_failing(self.handle)
+        for at in range(len(self.goals)):
+            doomed, first = self._doomed.get(at, (0, NONE))
+            path = self.path(first_failing[at])
+            yield RawGoal(failing[at], path, doomed, self.path(first), self._lassos.get(at))
+
+    # -- states that can no longer reach a goal --
+
+    def _find_doomed(self, at: int) -> tuple[int, int]:
+        """How many there are, and the first."""
+        graph, expanded = ctypes.byref(self._graph), self._graph.expanded
+        good = (ctypes.c_uint8 * max(expanded, 1))()
+        self.library.nl_seed(graph, good, at)
+        forwards = 0
+        # A sweep that finds nothing shows that no other state has an edge to a good one.
+        while self.library.nl_sweep(graph, good, forwards):
+            forwards = 1 - forwards
+        first = ctypes.c_uint64(NONE)
+        return self.library.nl_doomed(graph, good, ctypes.byref(first)), first.value
+
+    # -- fair cycles --
+
+    @contextmanager
+    def _cycles(self) -> Iterator[int]:
+        cycles = self.library.nl_cycles_new(ctypes.byref(self._graph))
+        if not cycles:
+            raise Stopped("memory")
+        try:
+            yield cycles
+        finally:
+            self.memory = self.library.nl_cycles_peak(cycles)
+            self.library.nl_cycles_free(cycles)
+
+    def _find_cycles(self, cycles: int) -> None:
+        """One for each property that has any."""
+        if not self._trim(cycles, 0, self._graph.expanded):
+            return
+        found: set[str] = set()
+        for at, goal in enumerate(self.goals):
+            if goal.prop not in found and self._is_missed_for_ever(cycles, at):
+                self._lassos[at] = self._lasso(cycles)
+                found.add(goal.prop)
+
+    def _trim(self, cycles: int, which: int, left: int) -> int:
+        before = 2 * left + _WORTH_A_SWEEP
+        while left and before - left > before // _WORTH_A_SWEEP:
+            self.limits.check_time(self.began)
+            before, left = left, self.library.nl_cycles_trim(cycles, which)
+        return left
+
+    def _is_missed_for_ever(self, cycles: int, at: int) -> bool:
+        """Whether there is a fair cycle without the goal."""
+        left = self.library.nl_cycles_goal(cycles, at)
+        while left:
+            left = self._trim(cycles, 1, left)
+            if not self.library.nl_cycles_round(cycles, self.limits.memory - self.used):
+                raise Stopped("memory")
+            status = _RUNNING
+            while status == _RUNNING:
+                self.limits.check_time(self.began)
+                status = self.library.nl_cycles_slice(cycles, _SLICE_NANOSECONDS)
+            if status == _FAIR_CYCLE:
+                return True
+            left = self.library.nl_cycles_trim(cycles, 1)
+        return False
+
+    def _lasso(self, cycles: int) -> RawLasso:
+        most = self.library.nl_most_successors()
+        actors, targets = (ctypes.c_uint32 * most)(), (ctypes.c_uint32 * most)()
+
+        def edges(number: int) -> list[tuple[int, int | None]]:
+            count = self.library.nl_cycles_edges(cycles, number, actors, targets)
+            pairs = zip(actors[:count], targets[:count], strict=True)
+            return [(actor, None if to == NONE else to) for actor, to in pairs]
+
+        start = self.library.nl_cycles_first(cycles)
+        loop = fair_loop(start, edges)
+        return RawLasso(
+            self.path(start), tuple((actor, self.state(number)) for actor, number in loop)
+        )
