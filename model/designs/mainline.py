@@ -9,6 +9,7 @@ from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
 from model.designs.one_argument import queue_record
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.shrinker import shrink_every_krcp
+from model.designs.unbatched import free_by_callback
 from model.kernel.callbacks import call_rcu
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker, sleeping_client
 from model.kernel.cpu import this_cpu
@@ -28,7 +29,7 @@ from model.kernel.sheaves import (
     unlock_pcs,
 )
 from model.kernel.slab import kvfree
-from model.kernel.waiting import might_sleep, synchronize_rcu
+from model.kernel.waiting import might_sleep, rcu_barrier, synchronize_rcu
 from model.language.syntax import (
     NULL,
     cfg,
@@ -189,6 +190,18 @@ RUNS = [
         bnodes=2,
         other_gps=0,
     ),
+    run(
+        "unbatched",
+        env="smp",
+        why="without CONFIG_KVFREE_RCU_BATCHED: each free is a callback",
+        batched=False,
+        hardirqs=1,
+        sleepers=1,
+        barriers=1,
+        readers=1,
+        tasks=1,
+        bnodes=0,
+    ),
 ]
 
 EXPECT = [
@@ -233,7 +246,10 @@ UNREACHED = [
 
 @routine(models="mm/slab_common.c: kvfree_rcu_barrier, v6.19", entry=(barrier,))
 def kvfree_rcu_barrier() -> None:
-    """kvfree_rcu_barrier(): sheaves are flushed first."""
+    """kvfree_rcu_barrier(): sheaves are flushed first. Without batches it is rcu_barrier()."""
+    if not cfg.batched:
+        rcu_barrier()
+        return
     if cfg.sheaves > 0:
         flush_all_rcu_sheaves()
     wait_for_batches()
@@ -242,6 +258,9 @@ def kvfree_rcu_barrier() -> None:
 @routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, hardirq, nmi, probe))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(ptr, head): `head` stands for the object and for its rcu_head alike."""
+    if not cfg.batched:
+        free_by_callback(head)
+        return
     if cfg.sheaves > 0 and not cfg.preempt_rt:
         if kfree_rcu_sheaf(head):
             return
@@ -252,6 +271,10 @@ def kvfree_call_rcu(head: Object) -> None:
 def kvfree_rcu_mightsleep(obj: Object) -> None:
     """kvfree_rcu_mightsleep(ptr): a record in a page, else the caller waits."""
     might_sleep()
+    if not cfg.batched:
+        synchronize_rcu()
+        kvfree(obj)
+        return
     if cfg.sheaves > 0 and not cfg.preempt_rt:
         if kfree_rcu_sheaf(obj):
             return
