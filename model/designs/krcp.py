@@ -5,11 +5,11 @@ hand, onto a list through their own link word. A monitor work drains what a grac
 already covered and hands the rest to one of two batches, which free after a grace period of
 their own. How objects get in is the design's part; this file is what happens to them then.
 
-Left out: the page cache worker (whether a page is at hand is a free choice, which includes every
-outcome it could have) and early boot; the shrinker is in shrinker.py, the 1-argument call in
-one_argument.py. All objects of a run are of one kind, so one of the two bulk channels (slab,
-vmalloc) is in use, and one is modelled. `debug_rcu_head_queue()` never finds an object queued
-already: a general client frees each object once.
+Left out: early boot. Without `page_worker` whether a page is at hand is a free choice, which
+includes every outcome that the page-cache worker (page_cache.py) could have. The shrinker is in
+shrinker.py, the 1-argument call in one_argument.py. All objects of a run are of one kind, so one of
+the two bulk channels (slab, vmalloc) is in use, and one is modelled. `debug_rcu_head_queue()` never
+finds an object queued already: a general client frees each object once.
 """
 
 from model.kernel.cpu import Cpu

@@ -12,6 +12,17 @@ from click.testing import CliRunner
 from nolock.cli import nolock
 
 RUNS = [
+    ("mainline", "barrier"),
+    ("mainline", "barrier-repaired"),
+    ("caller_declared", "up"),
+    ("caller_declared", "two-barriers"),
+    ("rfc_v2", "readers"),
+    ("landed", "full-sheaves"),
+    ("landed", "up"),
+    ("call_rcu_nmi", "nmi"),
+    ("call_rcu_nmi", "any-context"),
+    ("bpf_mem_alloc", "any-context"),
+    ("bpf_mem_alloc", "irqs"),
     ("mainline", "rearm"),
     ("mainline", "delays"),
     ("mainline", "pages"),
@@ -19,6 +30,9 @@ RUNS = [
     ("mainline", "shrinker"),
     ("mainline", "shrinker-lists"),
     ("mainline", "one-argument"),
+    ("mainline", "page-worker"),
+    ("mainline", "page-worker-one-argument"),
+    ("mainline", "unbatched"),
     ("nmi_detect", "shrinker"),
     ("nmi_detect", "no-interrupt-barrier"),
     ("allow_spin", "no-interrupt-barrier"),
