@@ -57,6 +57,7 @@ from model.language.syntax import (
     routine,
     run,
     set_knob,
+    unreached,
 )
 
 TITLE = "allow_spin: RFC v1 6/7, kfree_rcu_nolock() with trylock and deferral"
@@ -359,13 +360,13 @@ EXPECT = [
         "no_lost_objects",
         runs=("hotplug-late-nmi",),
         verdict="violated",
-        because="H-1: an irq_work queued after the last run of a dying CPU's lists stays there",
+        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
     ),
     expect(
         "no_lost_objects",
         runs=("hotplug-rt",),
         verdict="violated",
-        because="H-2: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
     ),
     expect(
         "no_lost_objects",
@@ -404,6 +405,39 @@ EXPECT = [
         because="UP-1: the cookie of one object is overwritten by an earlier one of another",
     ),
     expect("*", runs="*", verdict="holds", because="nolock never waits for a lock"),
+]
+
+UNREACHED = [
+    unreached(
+        "queue_object",
+        "krcp = this_cpu(Krcp)",
+        process="stopper",
+        because="one object in hotplug runs, so none is parked; 6.7 million states with two",
+    ),
+    unreached(
+        "drain_defer_list",
+        "following = head.next",
+        process="stopper",
+        because="one object in hotplug runs, so none is parked; 6.7 million states with two",
+    ),
+    unreached(
+        "add_to_list",
+        "*",
+        process="stopper",
+        because="one object in hotplug runs, so none is parked; 6.7 million states with two",
+    ),
+    unreached(
+        "get_state_synchronize_rcu",
+        "*",
+        process="stopper",
+        because="one object in hotplug runs, so none is parked; 6.7 million states with two",
+    ),
+    unreached(
+        "schedule_delayed_monitor_work",
+        "far = krcp.monitor_work.far",
+        process="stopper",
+        because="one object in hotplug runs, so none is parked; 6.7 million states with two",
+    ),
 ]
 
 set_knob("rcu_ptr", True)

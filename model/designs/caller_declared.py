@@ -278,13 +278,13 @@ EXPECT = [
         "no_lost_objects",
         runs=("hotplug-late-nmi",),
         verdict="violated",
-        because="H-1: an irq_work queued after the last run of a dying CPU's lists stays there",
+        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
     ),
     expect(
         "no_lost_objects",
         runs=("hotplug-rt",),
         verdict="violated",
-        because="H-2: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
     ),
     expect(
         "barrier",

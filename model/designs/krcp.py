@@ -12,6 +12,7 @@ the two bulk channels (slab, vmalloc) is in use, and one is modelled. `debug_rcu
 finds an object queued already: a general client frees each object once.
 """
 
+from model.designs.pages import Bnode, any_free_page, empty_page, put_page
 from model.kernel.cpu import Cpu
 from model.kernel.debug import debug_object_unqueue
 from model.kernel.locks import (
@@ -34,15 +35,11 @@ from model.kernel.workqueue import (
 from model.language.syntax import (
     NULL,
     READ_ONCE,
-    Array,
     Cookie,
     Embed,
     Range,
-    atomic,
     cfg,
-    choose_or_null,
     container_of,
-    cookie,
     embed,
     event,
     guarded,
@@ -53,25 +50,9 @@ from model.language.syntax import (
 )
 
 knob("rcu_ptr", False, "the link word is all there is: the start address is recovered from it")
-knob("bnodes", 2, "pages that can be in use for bulk records; 0: no page is ever at hand")
 knob("barrier_rearms", False, "the repair of F-1: the barrier arms the monitor that it cancelled")
-knob("bnode_records", 1, "records that a page holds (about 500 in the kernel)")
 knob("page_worker", False, "pages come from a cache that a work fills, not by free choice")
 knob("min_cached_objs", 1, "pages that the cache holds (5 in the kernel)")
-
-
-@record(count=cfg.bnodes)
-class Bnode:
-    """struct kvfree_rcu_bulk_data: a page of pointers. `newer` links it towards the list's front.
-
-    `used` is the page allocator's view; the other fields belong to whoever owns the page's list.
-    """
-
-    used: bool
-    newer: Bnode
-    gp_snap: Cookie
-    nr_records: Range[0, cfg.bnode_records]
-    records: Array[Object, cfg.bnode_records]
 
 
 @record()
@@ -164,17 +145,6 @@ def add_record(krcp: Krcp, bnode: Bnode, obj: Object) -> None:
     krcp.bulk_count += 1
 
 
-@inline
-def any_free_page() -> Bnode:
-    """A page or NULL: a free choice among what nobody has."""
-    page = choose_or_null(b for b in Bnode if not b.used)
-    if page == NULL:
-        return NULL
-    if not get_page(page):
-        return NULL
-    return page
-
-
 @routine(models="mm/slab_common.c: get_cached_bnode, v6.19 (krcp->lock is held)")
 def get_cached_bnode(krcp: Krcp) -> Bnode:
     """The first page of the cache, or NULL."""
@@ -199,32 +169,6 @@ def put_cached_bnode(krcp: Krcp, page: Bnode) -> bool:
     krcp.bkvcache = page
     krcp.nr_bkv_objs = cached + 1
     return True
-
-
-@atomic
-def get_page(page: Bnode) -> bool:
-    """A page from the allocator; false if another CPU has just taken it."""
-    if page.used:
-        return False
-    page.used = True
-    return True
-
-
-@atomic
-def put_page(bnode: Bnode) -> None:
-    """The page goes back to the allocator."""
-    bnode.used = False
-    empty_page(bnode)
-
-
-@atomic
-def empty_page(bnode: Bnode) -> None:
-    """What the page held is of no interest any more."""
-    bnode.newer = NULL
-    bnode.nr_records = 0
-    bnode.gp_snap = cookie(0)
-    for i in range(cfg.bnode_records):
-        bnode.records[i] = NULL
 
 
 @routine(models="mm/slab_common.c: schedule_delayed_monitor_work, v6.19 (krcp->lock is held)")

@@ -187,6 +187,12 @@ EXPECT = [
 
 UNREACHED = [
     unreached(
+        "park_sheaf",
+        "parked = this_cpu(DeferredWork)",
+        process="client",
+        because="tasks run with irqs on: call_rcu()",
+    ),
+    unreached(
         "return_sheaf",
         "*",
         because="who holds the lock of a CPU's sheaves is not switched out here",

@@ -30,6 +30,7 @@ from model.language.syntax import (
     routine,
     run,
     runs_in,
+    unreached,
 )
 
 TITLE = "nmi_detect: in_nmi() inside kvfree_call_rcu(), llist and irq_work"
@@ -291,13 +292,13 @@ EXPECT = [
         "no_lost_objects",
         runs=("hotplug-late-nmi",),
         verdict="violated",
-        because="H-1: an irq_work queued after the last run of a dying CPU's lists stays there",
+        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
     ),
     expect(
         "no_lost_objects",
         runs=("hotplug-rt",),
         verdict="violated",
-        because="H-2: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
     ),
     expect(
         "barrier",
@@ -327,6 +328,20 @@ EXPECT = [
         reported="the reason for a caller-declared entry in v3",
     ),
     expect("*", runs="*", verdict="holds", because="with NMIs only the test sees every caller"),
+]
+
+UNREACHED = [
+    unreached(
+        ("preempt_count_inc", "preempt_count_dec"),
+        "*",
+        because="tasks call with irqs on, so they never park",
+    ),
+    unreached(
+        "kvfree_call_rcu",
+        "head.func = head",
+        process="client",
+        because="tasks call with irqs on, so they never park",
+    ),
 ]
 
 knob("detect_hardirq", False, "A1': the test is in_nmi() or in_hardirq()")

@@ -12,15 +12,14 @@ Abstractions:
 """
 
 from model.designs.krcp import (
-    Bnode,
     Krcp,
     add_ptr_to_bulk,
     add_record,
-    any_free_page,
     attach_page,
     schedule_delayed_monitor_work,
 )
 from model.designs.page_cache import run_page_cache_worker
+from model.designs.pages import Bnode, any_free_page
 from model.kernel.cpu import this_cpu
 from model.kernel.debug import kmemleak_ignore
 from model.kernel.locks import raw_spin_lock_irqsave, raw_spin_unlock_irqrestore

@@ -9,7 +9,8 @@ Abstractions:
 * The delay of a back-off has no length, as any delay.
 """
 
-from model.designs.krcp import Bnode, Krcp, any_free_page, put_cached_bnode, put_page
+from model.designs.krcp import Krcp, put_cached_bnode
+from model.designs.pages import Bnode, any_free_page, put_page
 from model.kernel.cpu import Cpu
 from model.kernel.hrtimer import Hrtimer, hrtimer_start
 from model.kernel.locks import raw_spin_lock_irqsave, raw_spin_unlock_irqrestore

@@ -111,6 +111,7 @@ RUNS = [
         cpus=1,
         tasks=1,
         bnodes=0,
+        bnode_records=2,
         other_gps=0,
     ),
 ]
