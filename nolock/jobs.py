@@ -155,10 +155,10 @@ def bounds_of(settings: Mapping[str, int], knobs: Mapping[str, Knob]) -> dict[st
 
 
 def bounds_text(bounds: Mapping[str, int], knobs: Mapping[str, Knob]) -> str:
-    """The same for a reader: a bound of 0 is left out, it says what cannot happen at all."""
-    return ", ".join(
-        f"{name} {value}" for name, value in bounds.items() if value or not _is_bound(name, knobs)
-    )
+    """The same for a reader, bounds first; one of 0 is left out, it says what cannot happen."""
+    shown = [name for name, value in bounds.items() if value or not _is_bound(name, knobs)]
+    shown.sort(key=lambda name: not _is_bound(name, knobs))
+    return ", ".join(f"{name} {bounds[name]}" for name in shown)
 
 
 def _is_bound(name: str, knobs: Mapping[str, Knob]) -> bool:
