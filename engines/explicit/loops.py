@@ -25,6 +25,7 @@ def fair_loop(start: int, edges: Edges) -> list[Step]:
         if not missing and done and here == start:
             return done
         if missing:
+            # Called before `missing` is another one.
             done += _way(here, edges, lambda step: step[0] in missing)  # noqa: B023
         else:
             done += _way(here, edges, lambda step: step[1] == start)

@@ -118,6 +118,7 @@ def _canonical(
             for at, names in renamed:
                 other[at] = names[other[at]]
             candidate = freeze(other)
+            # Both are packed alike: an int each, or a tuple each.
             if candidate < least:  # type: ignore[operator]
                 least = candidate
         return least
