@@ -16,7 +16,8 @@ from model.designs.krcp import (
     add_to_list,
     schedule_delayed_monitor_work,
 )
-from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
+from model.designs.separate_list import add_to_separate_list
 from model.designs.sheaf_submission import kfree_rcu_sheaf, wait_for_submissions
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker
@@ -200,6 +201,17 @@ RUNS = [
         cpus=1,
         nmis=1,
         probes=1,
+        bnodes=0,
+    ),
+    run(
+        "k6",
+        env="smp",
+        why="K6 the other way: nolock calls have a list of their own",
+        separate_list=True,
+        cpus=1,
+        nmis=1,
+        probes=1,
+        readers=1,
         bnodes=0,
     ),
     run(
@@ -513,7 +525,10 @@ def queue_object(head: Object, allow_spin: bool) -> None:
             return
         if cfg.k5_arm_first:
             arm_monitor_nolock(krcp)
-        add_to_list(krcp, head)
+        if cfg.separate_list:
+            add_to_separate_list(krcp.separate, head)
+        else:
+            add_to_list(krcp, head)
         kmemleak_ignore(head)
         if not cfg.k5_arm_first:
             arm_monitor_nolock(krcp)

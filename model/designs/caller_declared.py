@@ -6,7 +6,7 @@ The nolock entry touches nothing but a per-CPU llist and an irq_work; the start 
 when the object is handed on, in a context that may spin.
 """
 
-from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers

@@ -6,13 +6,15 @@ already covered and hands the rest to one of two batches, which free after a gra
 their own. How objects get in is the design's part; this file is what happens to them then.
 
 Left out: early boot. Without `page_worker` whether a page is at hand is a free choice, which
-includes every outcome that the page-cache worker (page_cache.py) could have. The shrinker is in
-shrinker.py, the 1-argument call in one_argument.py. All objects of a run are of one kind, so one of
-the two bulk channels (slab, vmalloc) is in use, and one is modelled. `debug_rcu_head_queue()` never
-finds an object queued already: a general client frees each object once.
+includes every outcome that the page-cache worker (page_cache.py) could have. The barrier is in
+krcp_barrier.py, the shrinker in shrinker.py, the 1-argument call in one_argument.py. All objects of
+a run are of one kind, so one of the two bulk channels (slab, vmalloc) is in use, and one is
+modelled. `debug_rcu_head_queue()` never finds an object queued already: a general client frees each
+object once.
 """
 
 from model.designs.pages import Bnode, any_free_page, empty_page, put_page
+from model.designs.separate_list import SeparateList, take_covered, take_separate_list
 from model.kernel.cpu import Cpu
 from model.kernel.debug import debug_object_unqueue
 from model.kernel.locks import (
@@ -23,7 +25,6 @@ from model.kernel.locks import (
 from model.kernel.objects import Object
 from model.kernel.rcu import get_state_synchronize_rcu, poll_state_synchronize_rcu
 from model.kernel.slab import kvfree, kvfree_recovered, recover_start
-from model.kernel.waiting import cancel_delayed_work_sync, flush_rcu_work
 from model.kernel.workqueue import (
     DelayedWork,
     RcuWork,
@@ -50,7 +51,6 @@ from model.language.syntax import (
 )
 
 knob("rcu_ptr", False, "the link word is all there is: the start address is recovered from it")
-knob("barrier_rearms", False, "the repair of F-1: the barrier arms the monitor that it cancelled")
 knob("page_worker", False, "pages come from a cache that a work fills, not by free choice")
 knob("min_cached_objs", 1, "pages that the cache holds (5 in the kernel)")
 
@@ -63,6 +63,7 @@ class KrwBatch:
     head_free: Object = guarded("Krcp.lock", link="next")
     head_free_gp_snap: Cookie = guarded("Krcp.lock")
     bulk_free: Bnode = guarded("Krcp.lock")
+    separate_free: Object = guarded("Krcp.lock", link="next")
 
 
 @record(per=Cpu)
@@ -73,6 +74,7 @@ class Krcp:
     head: Object = guarded("lock", link="next", count="head_count")
     head_count: Range[0, cfg.objects + 1] = guarded("lock")
     head_gp_snap: Cookie = guarded("lock")
+    separate: Embed[SeparateList]
     bulk_tail: Bnode = guarded("lock")
     bulk_front: Bnode = guarded("lock")
     bulk_count: Range[0, cfg.objects + 1] = guarded("lock")
@@ -174,9 +176,11 @@ def put_cached_bnode(krcp: Krcp, page: Bnode) -> bool:
 @routine(models="mm/slab_common.c: schedule_delayed_monitor_work, v6.19 (krcp->lock is held)")
 def schedule_delayed_monitor_work(krcp: Krcp) -> None:
     """Arm the monitor: soon if a page's worth waits, else later."""
-    listed = krcp.head_count
-    bulk = krcp.bulk_count
-    soon = listed + bulk >= cfg.bnode_records
+    waiting: Range[0, 3 * cfg.objects + 3] = krcp.head_count
+    waiting += krcp.bulk_count
+    if cfg.separate_list:
+        waiting += krcp.separate.count
+    soon = waiting >= cfg.bnode_records
     if delayed_work_pending(krcp.monitor_work):
         if soon:
             far = krcp.monitor_work.far
@@ -214,6 +218,10 @@ def something_is_queued(krcp: Krcp) -> bool:
         front = READ_ONCE(krcp.bulk_front)
         if front != NULL:
             return True
+    if cfg.separate_list:
+        separate = READ_ONCE(krcp.separate.head)
+        if separate != NULL:
+            return True
     head = READ_ONCE(krcp.head)
     return head != NULL
 
@@ -223,6 +231,7 @@ def kvfree_rcu_drain_ready(krcp: Krcp) -> None:
     """Detach, oldest first, what a grace period has covered already; then free it."""
     ready: Bnode = NULL
     head_ready: Object = NULL
+    separate_ready: Object = NULL
     flags = raw_spin_lock_irqsave(krcp.lock)
     if cfg.bnodes > 0:
         bnode: Bnode = krcp.bulk_tail
@@ -245,11 +254,15 @@ def kvfree_rcu_drain_ready(krcp: Krcp) -> None:
             head_ready = head
             krcp.head_count = 0
             krcp.head = NULL
+    if cfg.separate_list:
+        separate_ready = take_covered(krcp.separate)
     raw_spin_unlock_irqrestore(krcp.lock, flags)
     if cfg.bnodes > 0:
         kvfree_rcu_bulk_list(krcp, ready)
     if head_ready != NULL:
         kvfree_rcu_list(head_ready)
+    if cfg.separate_list:
+        kvfree_rcu_list(separate_ready)
 
 
 @routine(models="mm/slab_common.c: kvfree_rcu_queue_batch, v6.19")
@@ -262,17 +275,24 @@ def kvfree_rcu_queue_batch(krcp: Krcp) -> bool:
         busy: bool = batch.head_free != NULL
         if cfg.bnodes > 0 and not busy:
             busy = batch.bulk_free != NULL
+        if cfg.separate_list and not busy:
+            busy = batch.separate_free != NULL
         if not busy:
             head = krcp.head
             tail: Bnode = NULL
+            separate: Object = NULL
             if cfg.bnodes > 0:
                 tail = krcp.bulk_tail
-            if head != NULL or tail != NULL:
+            if cfg.separate_list:
+                separate = krcp.separate.head
+            if head != NULL or tail != NULL or separate != NULL:
                 if cfg.bnodes > 0:
                     batch.bulk_free = tail
                     krcp.bulk_tail = NULL
                     krcp.bulk_front = NULL
                     krcp.bulk_count = 0
+                if cfg.separate_list:
+                    batch.separate_free = take_separate_list(krcp.separate)
                 batch.head_free = head
                 snap = get_state_synchronize_rcu()
                 batch.head_free_gp_snap = snap
@@ -282,38 +302,6 @@ def kvfree_rcu_queue_batch(krcp: Krcp) -> bool:
             break
     raw_spin_unlock_irqrestore(krcp.lock, flags)
     return queued
-
-
-# --- the barrier --------------------------------------------------------------------------------
-
-
-@routine(models="mm/slab_common.c: __kvfree_rcu_barrier, v6.19")
-def kvfree_rcu_barrier() -> None:
-    """Hand everything that is queued to batches, then wait for monitors and batches."""
-    for krcp in Krcp:
-        if something_is_queued(krcp):
-            hand_to_batches(krcp)
-    for krcp in Krcp:
-        cancel_delayed_work_sync(krcp.monitor_work)
-        if cfg.barrier_rearms:
-            rearm_monitor(krcp)
-        flush_batches(krcp)
-
-
-@inline
-def hand_to_batches(krcp: Krcp) -> None:
-    """Until a batch has taken what is queued, or nothing is; busy batches are waited for."""
-    while not kvfree_rcu_queue_batch(krcp):
-        if not something_is_queued(krcp):
-            return
-        flush_batches(krcp)
-
-
-@inline
-def flush_batches(krcp: Krcp) -> None:
-    """Wait for both batches."""
-    for i in range(2):
-        flush_rcu_work(krcp.krw[i].rcu_work)
 
 
 # --- freeing ------------------------------------------------------------------------------------
@@ -331,12 +319,19 @@ def kfree_rcu_work(work: RcuWork) -> None:
         batch.bulk_free = NULL
     head = batch.head_free
     batch.head_free = NULL
+    separate: Object = NULL
+    if cfg.separate_list:
+        separate = batch.separate_free
+        batch.separate_free = NULL
     snap = batch.head_free_gp_snap
     raw_spin_unlock_irqrestore(krcp.lock, flags)
     if cfg.bnodes > 0:
         kvfree_rcu_bulk_list(krcp, bulk)
     if head != NULL and poll_state_synchronize_rcu(snap):
         kvfree_rcu_list(head)
+    if cfg.separate_list:
+        if separate != NULL and poll_state_synchronize_rcu(snap):
+            kvfree_rcu_list(separate)
 
 
 @inline

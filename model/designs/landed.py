@@ -11,7 +11,7 @@ Left out: objects freed by kfree_nolock() (the first of the three lists), remote
 addresses, all of which are parked and come in from there.
 """
 
-from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import queue_on_krcp
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers

@@ -5,7 +5,7 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 """
 
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
-from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.one_argument import queue_record
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.shrinker import shrink_every_krcp

@@ -6,7 +6,7 @@ kvfree_call_rcu() again, which is then a normal call. The list and the batching 
 mainline's, the rcu_head is kept, so `head->func` is set before the object is parked (A1-A3).
 """
 
-from model.designs.krcp import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
