@@ -1,0 +1,1 @@
+"""Writes a compiled machine in the languages of other model checkers."""

@@ -1,0 +1,64 @@
+"""What the languages share in telling a machine's steps and what is exported of it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from engines.explicit.search import FAULT
+from model.language.fold import flat
+from model.language.machine import Check, Machine, Op, Parameter, Set, Transition
+
+WIDTH = 96
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an exported machine comes from: its name, and the command that writes it again."""
+
+    name: str
+    command: str
+
+
+def about(machine: Machine, source: Source, running: Sequence[str]) -> list[str]:
+    """The lines of the comment at the top of the text. `running` says how to run it, verbatim."""
+    goals = ", ".join(dict.fromkeys(goal.prop for goal in machine.goals))
+    knobs = ", ".join(f"{name} {value}" for name, value in sorted(machine.config.items()) if value)
+    said = [
+        f"{source.name}, written by: {source.command}",
+        "",
+        f"Knobs that are not 0: {knobs or 'none'}.",
+        "One atomic step here is one transition there; nothing is reduced. The reachable states "
+        "are as many as `nolock verify` counts with --no-merge-local --no-symmetry, as long as "
+        "nothing is violated.",
+        f"Checked here: {', '.join(checked_properties(machine))}.",
+    ]
+    if goals:
+        said.append(f"Not exported: what must come true in the end, in {goals}.")
+    lines = [line for text in said for line in textwrap.wrap(text, WIDTH) or [""]]
+    return [*lines, "", *running]
+
+
+def checked_properties(machine: Machine) -> tuple[str, ...]:
+    """What a step or a state can violate; `model_error` is an index or value out of range."""
+    checks = [
+        op.prop for tr in machine.transitions for op in flat(tr.body) if isinstance(op, Check)
+    ]
+    return tuple(dict.fromkeys([*checks, *(inv.prop for inv in machine.invariants), FAULT]))
+
+
+def provenance(tr: Transition) -> str:
+    """Which step of which process it is, and the statement that it comes from, in one line."""
+    return " ".join(f"{tr.id} {tr.name}: {tr.where}: {tr.where.text}".split())
+
+
+def temporaries(ops: tuple[Op, ...]) -> tuple[str, ...]:
+    """The temporaries that operations assign, in the order of their first assignment."""
+    return tuple(dict.fromkeys(op.name for op in flat(ops) if isinstance(op, Set)))
+
+
+def choices(params: Sequence[Parameter]) -> Iterator[tuple[int, ...]]:
+    """All values of the parameters, in the engines' order."""
+    return product(*(range(param.lo, param.hi + 1) for param in params))
