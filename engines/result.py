@@ -77,6 +77,8 @@ class Exploration:
     goals: Mapping[str, GoalReport]
     reductions: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    miss_probability: float | None = None
+    """Of a search that may have missed states; goals were then looked at in states of rest only."""
 
     @property
     def depth(self) -> int:

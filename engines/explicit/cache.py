@@ -3,7 +3,6 @@
 import atexit
 import functools
 import hashlib
-import os
 import platform
 import shutil
 import tempfile
@@ -11,10 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import platformdirs
-
 from engines.explicit.compiler import (
-    GENERATED_FLAGS,
     LINK_FLAGS,
     RUNTIME_FLAGS,
     Compiler,
@@ -22,6 +18,7 @@ from engines.explicit.compiler import (
     find_compiler,
     no_compiler,
 )
+from engines.kept import cache_directory, is_sealed, tidy, used, write_atomically
 
 _DIGEST_BYTES = 20
 FILE_NAMES = "surrogateescape"
@@ -49,7 +46,7 @@ def build_cached(
     compiler = compiler or find_compiler()
     if compiler is None:
         raise no_compiler()
-    cache = directory or platformdirs.user_cache_path("nolock")
+    cache = directory or cache_directory()
     build = _Build(source_text, _Runtime.read(extra_sources), compiler)
     try:
         return build.library_in(cache)
@@ -92,21 +89,22 @@ class _Build:
         Processes that build the same one at the same time all compile it; each moves its own into
         place in one step, and any of them is right.
         """
-        flags = (GENERATED_FLAGS, RUNTIME_FLAGS, LINK_FLAGS)
+        flags = (self.compiler.generated_flags, RUNTIME_FLAGS, LINK_FLAGS)
         digest = self._digest(*flags, self.source_text.encode(errors=FILE_NAMES))
         library = directory / f"model-{digest}.so"
-        if _usable(library):
+        if is_sealed(library):
+            used(library)
             return library
         # Kept beside its library, so that a compiler's message names a file that can be read.
         source = library.with_suffix(".c")
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_atomically(source, self.source_text)
+            write_atomically(source, self.source_text.encode(errors=FILE_NAMES))
         except OSError as error:
             raise StorageError(f"cannot write {source}: {error.strerror}") from error
         self.compiler.compile_shared(
             source, library, objects=self._objects_in(directory), include=self.runtime.folders
         )
+        tidy(directory)
         return library
 
     def _objects_in(self, directory: Path) -> list[Path]:
@@ -114,7 +112,8 @@ class _Build:
         for source in self.runtime.sources:
             digest = self._digest(RUNTIME_FLAGS, source.name.encode())
             built = directory / f"{source.stem}-{digest}.o"
-            if not _usable(built):
+            used(built)
+            if not is_sealed(built):
                 self.compiler.compile_object(source, built, include=self.runtime.folders)
             objects.append(built)
         return objects
@@ -137,25 +136,6 @@ def _add(digest: "hashlib.blake2b", content: bytes) -> None:
     # The length first: otherwise text could move from one part to the next unnoticed.
     digest.update(len(content).to_bytes(8, "little"))
     digest.update(content)
-
-
-def _usable(built: Path) -> bool:
-    """Whether it is there; a power cut can leave an empty file behind a rename."""
-    try:
-        return built.stat().st_size > 0
-    except OSError:
-        return False
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors=FILE_NAMES) as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 @functools.cache

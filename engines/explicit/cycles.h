@@ -5,7 +5,7 @@
 #ifndef NOLOCK_CYCLES_H
 #define NOLOCK_CYCLES_H
 
-#include "explore.h"
+#include "bits.h"
 #include "index.h"
 
 /* What comes next: going along edges, or judging a component in one pass or two. */
@@ -29,6 +29,7 @@ struct nl_cycles {
 	/* the component that is judged */
 	enum phase phase;
 	uint64_t size, at;
+	word *state; /* the one that is looked at */
 	/* per actor */
 	struct nl_out out;
 	uint8_t *can, *does;
@@ -38,21 +39,6 @@ struct nl_cycles {
 };
 
 /* --- sets of states ---------------------------------------------------------------------------- */
-
-ALWAYS_INLINE int has(const uint64_t *set, uint64_t i)
-{
-	return set[i / 64] >> (i % 64) & 1;
-}
-
-ALWAYS_INLINE void put(uint64_t *set, uint64_t i)
-{
-	set[i / 64] |= 1ull << (i % 64);
-}
-
-ALWAYS_INLINE void drop(uint64_t *set, uint64_t i)
-{
-	set[i / 64] &= ~(1ull << (i % 64));
-}
 
 ALWAYS_INLINE uint32_t rank_of(const struct nl_cycles *x, uint64_t i)
 {
@@ -71,7 +57,7 @@ ALWAYS_INLINE uint64_t first_edge(const struct nl_cycles *x, uint64_t i)
 	uint64_t edge = x->edge_of[i / 64];
 
 	for (uint64_t k = i & ~63ull; k < i; k++)
-		edge += x->g.degrees[k];
+		edge += nl_degree(&x->g, k);
 	return edge;
 }
 

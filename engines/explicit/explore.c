@@ -1,223 +1,165 @@
 /*
- * The explorer: level-synchronous breadth-first search over packed states, exact.
+ * The explorer: level-synchronous breadth-first search over packed states.
  *
- * States live in one append-only array. A state's index is its place in the search order, so the
- * array is frontier and graph node at once, and a state's first parent is one 32-bit number. The
- * arrays are reserved once, far larger than needed, and get real memory only where they are
- * touched; so they never move.
+ * States live in one append-only array (store.h). A state's number is its place in the search order,
+ * so the array is frontier and graph node at once. The arrays are reserved once and get real memory
+ * only where they are touched; so they never move.
  *
- * A batch of states is expanded into a buffer; then all hashes are computed and their table slots
- * prefetched, then the states they most likely equal are prefetched, and only then are the
- * successors inserted, in order. Waiting for memory thus overlaps, and the order of states stays
- * that of the reference interpreter, whatever the batch size.
+ * A batch of states is expanded into a buffer; then all hashes are computed and their places in the
+ * index prefetched, then the states they most likely equal are prefetched, and only then are the
+ * successors entered, in order. Waiting for memory thus overlaps, and the order of states stays that
+ * of the reference interpreter, whatever the size of a batch and however many threads there are.
  *
- * Functions that depend on the number of words take it as an argument and are inlined into one copy
- * per common number (see BY_WORDS), so that their loops have constant bounds.
+ * The search stops at the memory limit before the first state whose successors might not fit. That
+ * too depends on the numbers of states and edges alone.
+ *
+ * With fingerprints the index keeps a hash of each state and the array only those that are still to
+ * be expanded: the pages of the others are given back. A state whose hash equals that of another is
+ * then missed.
  */
-#define _GNU_SOURCE
-#include "explore.h"
-#include "index.h"
+#include "search.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-enum { BATCH = 384, FIRST_TABLE_BITS = 12 };
+enum { BATCH = 384 };
 
-/* What nl_slice() returns. engines/explicit/native.py knows these by number. */
-enum { RUNNING, COMPLETE, OUT_OF_MEMORY };
-
-/* What judging the goals takes afterwards, per state: backward.c a byte, liveness.c less. */
+/* What judging the goals takes afterwards, per state: trim.c and backward.c less than a byte. */
 enum { BYTES_FOR_GOALS = 1 };
 
-struct nl_search {
-	/* states */
-	word *states;
-	uint32_t *parents;
-	uint64_t count, next, level_end, capacity;
-	/* their index */
-	struct nl_index index;
-	/* the graph of system transitions, only where the model has goals */
-	uint8_t *flags;
-	uint32_t *degrees;
-	uint32_t *edges;
-	uint64_t edge_count, edge_capacity;
-	/* the batch */
-	struct nl_out out;
-	uint32_t *slot_state;
-	uint32_t *slot_hash;
-	uint32_t batch_slots;
-	/* results */
-	uint64_t *levels;
-	uint64_t level_count, level_capacity;
-	uint64_t transitions, rests, stuck;
-	uint32_t first_stuck;
-	uint32_t *first_broken;
-	uint64_t *failing;       /* per goal: states of rest without it */
-	uint32_t *first_failing; /* and the first of them */
-	struct nl_first faulty;
-	/* limits */
-	uint64_t memory_limit;
-};
+/* --- memory ------------------------------------------------------------------------------------ */
 
-/* --- memory ---------------------------------------------------------------------------------- */
-
-static uint64_t state_bytes(void)
+/* Bytes of expanded states that were given back, wherever huge pages begin. */
+static uint64_t bytes_less(const struct nl_search *x)
 {
-	uint64_t graph = sizeof(uint8_t) + sizeof(uint32_t) + BYTES_FOR_GOALS;
+	const uint64_t pages = x->next * x->states.bytes / NL_HUGE_PAGE;
 
-	return nl_model.words * sizeof(word) + sizeof(uint32_t) + (nl_model.goals ? graph : 0);
+	return x->index.fingerprints && pages ? (pages - 1) * NL_HUGE_PAGE : 0;
 }
 
-uint64_t nl_memory(const struct nl_search *x)
+/* Bytes of states and all that is kept for them, apart from the index and edges. */
+static uint64_t bytes_for(const struct nl_search *x, uint64_t states)
 {
-	return x->count * state_bytes() + nl_index_bytes(&x->index) +
-	       x->edge_count * sizeof(uint32_t) + x->level_capacity * sizeof(uint64_t);
+	const uint64_t node = x->graph ? sizeof(*x->nodes) + BYTES_FOR_GOALS : 0;
+
+	return states * (x->states.bytes + node) + nl_parents_bytes(states) - bytes_less(x);
 }
 
-/* The table may become twice as large if the limit allows it. */
-static int grow(struct nl_search *x)
+/* Entries for as many states as there can be; rounded up, as sizes are to whole lines. */
+static uint64_t most_entries(const struct nl_search *x)
 {
-	if (nl_memory(x) + nl_index_bytes(&x->index) > x->memory_limit)
-		return 0;
-	return nl_index_grow(&x->index);
+	return (x->capacity / 32 + NL_FIRST_ENTRIES) * 40;
 }
 
-/* The number of a state, which is new if it equals the count before. */
-ALWAYS_INLINE uint32_t insert(struct nl_search *x, const word *s, uint32_t tag, unsigned words)
+/*
+ * The entries of the index for so many states. The sizes that it goes through are always the same, so
+ * that the memory that a search takes depends on what it has found alone.
+ */
+uint64_t nl_index_wanted(const struct nl_search *x, uint64_t states)
 {
-	uint64_t *slot = nl_index_find(&x->index, x->states, s, tag, words);
+	const uint64_t enough = most_entries(x);
+	uint64_t entries = NL_FIRST_ENTRIES;
 
-	if (*slot)
-		return nl_entry_number(*slot);
-	*slot = nl_entry((uint32_t)x->count, tag);
-	memcpy(x->states + x->count * words, s, words * sizeof(word));
-	return (uint32_t)x->count++;
+	while (nl_index_room(entries) < states && entries < enough)
+		entries = nl_index_next(&x->index, entries);
+	return entries < enough ? entries : enough;
 }
 
-/* --- one batch ------------------------------------------------------------------------------- */
-
-static void note_rest(struct nl_search *x, const word *s, uint32_t number, uint64_t unmet)
+static uint64_t memory_for(const struct nl_search *x, uint64_t more, uint64_t entries)
 {
-	x->rests++;
-	for (unsigned i = 0; unmet >> i; i++) {
-		if (!(unmet >> i & 1))
-			continue;
-		if (!x->failing[i]++)
-			x->first_failing[i] = number;
+	return bytes_for(x, x->count + more) + nl_index_bytes(entries) +
+	       (x->graph ? x->edge_count + more : 0) * sizeof(*x->edges) +
+	       x->level_capacity * sizeof(*x->levels);
+}
+
+/* Whether so many more states and edges are within the limits. */
+int nl_has_room(const struct nl_search *x, uint64_t more)
+{
+	const uint64_t entries = nl_index_wanted(x, x->count + more);
+
+	return x->count + more <= x->capacity && memory_for(x, more, entries) <= x->memory_limit &&
+	       (!x->graph || x->edge_count + more <= x->edge_capacity);
+}
+
+/* Nobody needs the states before this number any more, except where whole states are kept. */
+void nl_advance(struct nl_search *x, uint64_t next)
+{
+	uint64_t memory;
+
+	while (x->kept_count < x->wanted_count && x->wanted[x->kept_count] < next) {
+		nl_store_get(&x->states, x->wanted[x->kept_count],
+			     x->kept + x->kept_count * nl_model.words, nl_model.words);
+		x->kept_count++;
 	}
-	if (nl_model.idle(s))
-		return;
-	x->stuck++;
-	if (x->first_stuck == NL_NONE)
-		x->first_stuck = number;
+	x->next = next;
+	memory = memory_for(x, 0, x->index.entries);
+	if (memory > x->peak)
+		x->peak = memory;
+	if (x->index.fingerprints)
+		x->given_back = nl_give_back(x->states.at, x->given_back, next * x->states.bytes);
 }
 
-/* Fills the buffer with successors of the next states of this level. */
-static void expand(struct nl_search *x)
+/* --- one batch --------------------------------------------------------------------------------- */
+
+ALWAYS_INLINE void enter_batch(struct nl_search *x, unsigned words)
 {
-	struct nl_out *out = &x->out;
+	const struct nl_batch *b = &x->batch;
+	uint32_t slot = 0;
 
-	out->count = 0;
-	while (x->next < x->level_end && out->count + nl_model.max_successors <= x->batch_slots) {
-		const uint32_t number = (uint32_t)x->next++;
-		const word *s = x->states + (uint64_t)number * nl_model.words;
-		const uint32_t before = out->count;
-		int bad = 0;
-		uint64_t broken = nl_model.invariants ? nl_model.broken(s, &bad) : 0;
-		uint64_t unmet = nl_model.goals ? nl_model.unmet(s, &bad) : 0;
-		uint8_t flags = unmet ? NL_UNMET : 0;
+	for (uint32_t i = 0; i < b->count; i++) {
+		b->hashes[i] = nl_hash(b->slots + (uint64_t)i * words, words);
+		nl_index_prefetch(&x->index, b->hashes[i]);
+	}
+	for (uint32_t i = 0; i < b->count; i++) {
+		b->places[i] = nl_index_look(&x->index, b->hashes[i]);
+		nl_index_prefetch_state(&x->index, &x->states, b->places[i]);
+	}
+	for (uint32_t k = 0; k < b->states; k++) {
+		const uint32_t from = (uint32_t)b->first + k;
 
-		if (bad)
-			nl_note(out->faulty, number, NL_NONE);
-		for (unsigned i = 0; broken >> i; i++)
-			if ((broken >> i & 1) && x->first_broken[i] == NL_NONE)
-				x->first_broken[i] = number;
-		out->state = number;
-		out->enabled = out->enabled_system = out->excused = out->broken = 0;
-		if (broken || bad) {
-			flags |= NL_EXCUSED;
-		} else {
-			nl_model.successors(s, out);
-			if (out->broken)
-				out->count = before;
-			else if (!out->enabled_system)
-				note_rest(x, s, number, unmet);
-			if (out->excused || out->broken)
-				flags |= NL_EXCUSED;
+		for (; slot < b->ends[k]; slot++) {
+			const word *s = b->slots + (uint64_t)slot * words;
+			const uint64_t hash = b->hashes[slot];
+			const uint64_t at = nl_index_find_from(&x->index, &x->states,
+							       b->places[slot], s, hash, words);
+			uint32_t to = nl_entry_number(x->index.table[at]);
+
+			if (!x->index.table[at]) {
+				to = (uint32_t)x->count++;
+				x->index.table[at] = nl_entry(&x->index, to, hash);
+				nl_store_put(&x->states, to, s, words);
+			}
+			if (x->graph && b->actors[slot] && nl_add_edge(&x->nodes[from], from, to))
+				x->edges[x->edge_count++] = to;
 		}
-		x->transitions += out->enabled;
-		if (nl_model.goals)
-			x->flags[number] = flags;
-		for (uint32_t i = before; i < out->count; i++)
-			x->slot_state[i] = number;
+		put(x->parents, nl_parents_end(from, x->count));
 	}
 }
 
-ALWAYS_INLINE void insert_batch_of(struct nl_search *x, unsigned words)
+static int grow_index(struct nl_search *x, uint64_t more)
 {
-	const struct nl_out *out = &x->out;
+	const uint64_t entries = nl_index_wanted(x, x->count + more);
 
-	for (uint32_t i = 0; i < out->count; i++) {
-		x->slot_hash[i] = nl_hash(out->slots + (uint64_t)i * words, words);
-		nl_index_prefetch(&x->index, x->slot_hash[i]);
-	}
-	for (uint32_t i = 0; i < out->count; i++)
-		nl_index_prefetch_match(&x->index, x->states, x->slot_hash[i], words);
-	for (uint32_t i = 0; i < out->count; i++) {
-		const uint32_t from = x->slot_state[i];
-		const uint64_t before = x->count;
-		const uint32_t to = insert(x, out->slots + (uint64_t)i * words, x->slot_hash[i], words);
-
-		if (to == before)
-			x->parents[to] = from;
-		if (!nl_model.goals || !out->actors[i])
-			continue;
-		if (to == from) {
-			x->flags[from] |= NL_LOOP;
-		} else {
-			x->edges[x->edge_count++] = to;
-			x->degrees[from]++;
-		}
-	}
+	return entries <= x->index.entries || nl_index_grow(&x->index, entries);
 }
 
-#define BY_WORDS(call)                                                                             \
-	switch (nl_model.words) {                                                                  \
-	case 1: call(x, 1); break;                                                                 \
-	case 2: call(x, 2); break;                                                                 \
-	case 3: call(x, 3); break;                                                                 \
-	case 4: call(x, 4); break;                                                                 \
-	case 5: call(x, 5); break;                                                                 \
-	case 6: call(x, 6); break;                                                                 \
-	case 7: call(x, 7); break;                                                                 \
-	case 8: call(x, 8); break;                                                                 \
-	default: call(x, nl_model.words);                                                          \
-	}
-
-static void insert_batch(struct nl_search *x)
+/* Expands some states of this level; 0 if memory is short. */
+int nl_step(struct nl_search *x)
 {
-	BY_WORDS(insert_batch_of)
-}
+	const int whole = nl_has_room(x, x->batch.most_slots);
+	const uint64_t most = whole ? x->batch.most_slots : nl_model.max_successors;
 
-/* Whether the next batch fits, after growing the table if need be. */
-static int room(struct nl_search *x)
-{
-	const uint64_t most = x->batch_slots;
-
-	if (x->count + most >= x->capacity)
+	if ((!whole && !nl_has_room(x, most)) || !grow_index(x, most))
 		return 0;
-	if (nl_model.goals && x->edge_count + most >= x->edge_capacity)
-		return 0;
-	if (nl_memory(x) + most * (state_bytes() + sizeof(uint32_t)) > x->memory_limit)
-		return 0;
-	while (x->count + most > nl_index_room(&x->index))
-		if (!grow(x))
-			return 0;
+	x->batch.first = x->next;
+	nl_expand(x, &x->tally, &x->batch, whole ? x->level_end : x->next + 1);
+	BY_WORDS(enter_batch, x)
+	nl_advance(x, x->next + x->batch.states);
 	return 1;
 }
 
-static int end_level(struct nl_search *x)
+/* Begins the next level, the current one being done; 0 if memory is short. */
+int nl_begin_level(struct nl_search *x)
 {
 	if (x->level_count == x->level_capacity) {
 		uint64_t capacity = x->level_capacity ? 2 * x->level_capacity : 256;
@@ -233,7 +175,7 @@ static int end_level(struct nl_search *x)
 	return 1;
 }
 
-static uint64_t now(void)
+uint64_t nl_now(void)
 {
 	struct timespec t;
 
@@ -241,126 +183,118 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* --- what Python calls ----------------------------------------------------------------------- */
+/* --- what Python calls ------------------------------------------------------------------------- */
 
 /* Searches for about so many nanoseconds; can be called again while it returns RUNNING. */
 int nl_slice(struct nl_search *x, uint64_t nanoseconds)
 {
-	const uint64_t end = now() + nanoseconds;
+	const uint64_t end = nl_now() + nanoseconds;
 
 	do {
 		if (x->next == x->level_end) {
 			if (x->count == x->level_end)
 				return COMPLETE;
-			if (!end_level(x))
+			if (!nl_begin_level(x))
 				return OUT_OF_MEMORY;
 		}
-		if (!room(x))
+		if (nl_worth_sharing(x) ? !nl_share(x, end) : !nl_step(x))
 			return OUT_OF_MEMORY;
-		expand(x);
-		insert_batch(x);
-	} while (now() < end);
+	} while (nl_now() < end);
 	return RUNNING;
+}
+
+/* Gives back all that has been stored; what was counted remains. */
+void nl_shed(struct nl_search *x)
+{
+	nl_release(x->states.at, x->capacity * x->states.bytes + sizeof(word));
+	nl_release(x->parents, nl_parents_bytes(x->capacity));
+	nl_release(x->nodes, x->capacity * sizeof(*x->nodes));
+	nl_release(x->edges, x->edge_capacity * sizeof(*x->edges));
+	nl_index_close(&x->index);
+	x->states.at = NULL;
+	x->parents = NULL;
+	x->nodes = NULL;
+	x->edges = NULL;
 }
 
 void nl_free(struct nl_search *x)
 {
 	if (!x)
 		return;
-	nl_release(x->states, x->capacity * nl_model.words * sizeof(word));
-	nl_release(x->parents, x->capacity * sizeof(uint32_t));
-	nl_release(x->flags, x->capacity * sizeof(uint8_t));
-	nl_release(x->degrees, x->capacity * sizeof(uint32_t));
-	nl_release(x->edges, x->edge_capacity * sizeof(uint32_t));
-	nl_release(x->index.table, nl_index_bytes(&x->index));
-	free(x->out.slots);
-	free(x->out.actors);
-	free(x->out.fired);
-	free(x->out.failed);
-	free(x->slot_state);
-	free(x->slot_hash);
+	nl_shed(x);
+	nl_sharing_close(x->sharing);
+	nl_batch_close(&x->batch);
+	nl_tally_close(&x->tally);
+	free(x->kept);
 	free(x->levels);
-	free(x->first_broken);
-	free(x->failing);
-	free(x->first_failing);
 	free(x);
 }
 
-static int allocate(struct nl_search *x)
+static int open_search(struct nl_search *x, uint32_t bytes)
 {
-	const uint64_t slots = x->batch_slots;
-
-	x->states = nl_reserve(x->capacity * nl_model.words * sizeof(word));
-	x->parents = nl_reserve(x->capacity * sizeof(uint32_t));
-	x->index.table = nl_reserve(nl_index_bytes(&x->index));
-	if (nl_model.goals) {
-		x->flags = nl_reserve(x->capacity * sizeof(uint8_t));
-		x->degrees = nl_reserve(x->capacity * sizeof(uint32_t));
-		x->edges = nl_reserve(x->edge_capacity * sizeof(uint32_t));
-		if (!x->flags || !x->degrees || !x->edges)
-			return 0;
+	if (!nl_store_open(&x->states, x->capacity, bytes))
+		return 0;
+	x->parents = nl_reserve(nl_parents_bytes(x->capacity));
+	if (x->graph) {
+		x->nodes = nl_reserve(x->capacity * sizeof(*x->nodes));
+		x->edges = nl_reserve(x->edge_capacity * sizeof(*x->edges));
 	}
-	x->out.slots = calloc(slots * nl_model.words, sizeof(word));
-	x->out.actors = calloc(slots, sizeof(uint32_t));
-	x->out.fired = calloc(nl_model.transitions + 1, sizeof(uint64_t));
-	x->out.failed = calloc(nl_model.checks + 1, sizeof(struct nl_first));
-	x->slot_state = calloc(slots, sizeof(uint32_t));
-	x->slot_hash = calloc(slots, sizeof(uint32_t));
-	x->first_broken = calloc(nl_model.invariants + 1, sizeof(uint32_t));
-	x->failing = calloc(nl_model.goals + 1, sizeof(uint64_t));
-	x->first_failing = calloc(nl_model.goals + 1, sizeof(uint32_t));
-	return x->states && x->parents && x->index.table && x->out.slots && x->out.actors &&
-	       x->out.fired && x->out.failed && x->slot_state && x->slot_hash && x->first_broken &&
-	       x->failing && x->first_failing;
+	return x->parents && (!x->graph || (x->nodes && x->edges)) &&
+	       nl_index_open(&x->index, most_entries(x)) && nl_tally_open(&x->tally) &&
+	       nl_batch_open(&x->batch, BATCH, BATCH + nl_model.max_successors);
 }
 
-/* A search that has seen the initial state, or NULL where not even that fits. */
-struct nl_search *nl_new(const word *initial, uint64_t memory_limit)
+/* A state that is stored whole takes this much at least, its place in the index included. */
+static uint64_t least_bytes(const struct nl_search *x, uint32_t bytes)
+{
+	const uint64_t entry = sizeof(uint64_t) * 5 / 4;
+
+	return x->index.fingerprints ? entry : bytes + entry;
+}
+
+/*
+ * A search that has seen the initial state, or NULL where there is no address space for it. `bytes`:
+ * of the words of a state, so many hold something. Several threads search levels of `least_shared`
+ * states and more.
+ */
+struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t bytes,
+			 uint32_t threads, uint32_t least_shared, int fingerprints)
 {
 	struct nl_search *x = calloc(1, sizeof(*x));
-	uint64_t capacity = memory_limit / state_bytes() + 2 * BATCH;
 
 	if (!x)
 		return NULL;
+	x->threads = threads;
+	x->least_shared = least_shared;
 	x->memory_limit = memory_limit;
-	x->capacity = capacity < NL_NONE ? capacity : NL_NONE - 1;
-	x->edge_capacity = memory_limit / sizeof(uint32_t) + 2 * BATCH;
-	x->batch_slots = BATCH + nl_model.max_successors;
-	x->capacity += x->batch_slots;
-	x->index.bits = FIRST_TABLE_BITS;
-	x->first_stuck = NL_NONE;
-	x->faulty = (struct nl_first){ NL_NONE, NL_NONE };
-	if (!allocate(x)) {
+	x->index.fingerprints = fingerprints;
+	x->graph = nl_model.goals && !fingerprints;
+	x->capacity = memory_limit / least_bytes(x, bytes) + 2;
+	if (x->capacity > nl_index_room(NL_MOST_ENTRIES) - NL_FIRST_ENTRIES)
+		x->capacity = nl_index_room(NL_MOST_ENTRIES) - NL_FIRST_ENTRIES;
+	x->edge_capacity = memory_limit / sizeof(*x->edges);
+	if (!open_search(x, bytes) || (threads > 1 && !(x->sharing = nl_sharing_open(x)))) {
 		nl_free(x);
 		return NULL;
 	}
-	x->out.faulty = &x->faulty;
-	for (uint32_t i = 0; i < nl_model.checks; i++)
-		x->out.failed[i] = x->faulty;
-	for (uint32_t i = 0; i < nl_model.invariants; i++)
-		x->first_broken[i] = NL_NONE;
-	for (uint32_t i = 0; i < nl_model.goals; i++)
-		x->first_failing[i] = NL_NONE;
-	memcpy(x->out.slots, initial, nl_model.words * sizeof(word));
-	nl_model.canonical(x->out.slots);
-	x->out.count = 1;
-	x->slot_state[0] = 0;
-	while (x->batch_slots > nl_index_room(&x->index))
-		if (!nl_index_grow(&x->index)) {
-			nl_free(x);
-			return NULL;
-		}
-	insert_batch(x);
+	memcpy(x->batch.slots, initial, nl_model.words * sizeof(word));
+	nl_model.canonical(x->batch.slots);
+	nl_store_put(&x->states, 0, x->batch.slots, nl_model.words);
+	const uint64_t hash = nl_hash(x->batch.slots, nl_model.words);
+	nl_index_enter(&x->index, nl_entry(&x->index, 0, hash));
+	x->count = 1;
+	nl_advance(x, 0);
 	return x;
 }
 
 /* The counts, in the order that native.py reads them. */
 void nl_counts(const struct nl_search *x, uint64_t *to)
 {
+	const struct nl_tally *t = &x->tally;
 	const uint64_t counts[] = {
-		x->count,	x->next,	x->transitions,	    x->level_count,
-		x->rests,	x->stuck,	x->first_stuck,	    x->edge_count,
-		nl_memory(x),	x->faulty.state, x->faulty.transition,
+		x->count,   x->next,         t->transitions,  x->level_count,
+		t->rests,   t->stuck,        t->first_stuck,  x->edge_count,
+		x->peak,    t->faulty.state, t->faulty.transition,
 	};
 
 	memcpy(to, counts, sizeof(counts));
@@ -373,42 +307,57 @@ const uint64_t *nl_levels(const struct nl_search *x)
 
 const uint64_t *nl_fired(const struct nl_search *x)
 {
-	return x->out.fired;
+	return x->tally.out.fired;
 }
 
 const struct nl_first *nl_failures(const struct nl_search *x)
 {
-	return x->out.failed;
+	return x->tally.out.failed;
 }
 
 const uint32_t *nl_first_broken(const struct nl_search *x)
 {
-	return x->first_broken;
+	return x->tally.first_broken;
 }
 
 const uint64_t *nl_failing(const struct nl_search *x)
 {
-	return x->failing;
+	return x->tally.failing;
 }
 
 const uint32_t *nl_first_failing(const struct nl_search *x)
 {
-	return x->first_failing;
+	return x->tally.first_failing;
 }
 
-const word *nl_state(const struct nl_search *x, uint32_t number)
+/* The words of a state that is stored. */
+void nl_state(const struct nl_search *x, uint32_t number, word *to)
 {
-	return x->states + (uint64_t)number * nl_model.words;
+	nl_store_get(&x->states, number, to, nl_model.words);
 }
 
-uint32_t nl_parent(const struct nl_search *x, uint32_t number)
+/* Keeps these states, in rising order, as the search comes to them; 0 if there is no memory. */
+int nl_want(struct nl_search *x, const uint32_t *numbers, uint64_t count)
 {
-	return x->parents[number];
+	x->wanted = numbers;
+	x->wanted_count = count;
+	x->kept = calloc(count + 1, nl_model.words * sizeof(word));
+	return x->kept != NULL;
+}
+
+/* How many of them have been found. */
+uint64_t nl_kept_count(const struct nl_search *x)
+{
+	return x->kept_count;
+}
+
+const word *nl_kept(const struct nl_search *x)
+{
+	return x->kept;
 }
 
 /* The graph of system transitions, for backward.c and liveness.c. */
 void nl_graph(const struct nl_search *x, struct nl_graph *to)
 {
-	*to = (struct nl_graph){ x->next,  x->edge_count, x->states, x->degrees,
-				 x->edges, x->flags,	  &x->index };
+	*to = (struct nl_graph){ x->next, x->edge_count, x->nodes, x->edges, &x->states, &x->index };
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from engines.explicit import native, python_engine
+from engines.explicit import native
+from engines.explicit.codegen import Generated, generate
 from engines.explicit.compiler import Compiler, CompilerError, find_compiler, no_compiler
 from engines.explicit.lassos import UnfairRenaming, to_lasso
 from engines.explicit.search import (
@@ -19,14 +20,16 @@ from engines.explicit.search import (
     ProgressFunction,
     RawGoal,
     RawSearch,
+    Storing,
 )
 from engines.explicit.traces import Expander
 from engines.reductions.merging import NO_MERGING, Merging, merging
 from engines.reductions.symmetry import Symmetry, symmetry
 from engines.result import Exploration, GoalReport, Trace, Violation
+from model.language.layout import layout
 from model.language.machine import Check, Goal, Machine
 
-__all__ = ["Exploration", "Options", "Progress", "explore"]
+__all__ = ["Exploration", "Options", "Prepared", "Progress", "explore", "prepare", "search"]
 
 Engine = Literal["auto", "c", "python"]
 
@@ -35,8 +38,11 @@ Engine = Literal["auto", "c", "python"]
 class Options:
     """How to search. `memory` is in bytes; without it, three quarters of what is available.
 
+    `threads` and `fingerprints` are for the C engine (see `Storing`).
+
     `merge_locks` has an effect with `merge_local` only. `auto` takes C where there is a compiler.
-    `keep_c` is where the generated C is written to. `compiler` saves asking for one again.
+    `keep_c` is where the generated C is written to. `compiler` is what `find_compiler()` found;
+    `explore` asks it where there is none.
     """
 
     engine: Engine = "auto"
@@ -47,36 +53,69 @@ class Options:
     symmetry: bool = True
     keep_c: Path | None = None
     compiler: Compiler | None = None
+    threads: int = 1
+    fingerprints: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A machine and what its search needs, made from it and from the options only.
+
+    `generated` is the C of its steps, where there is a compiler for it.
+    """
+
+    machine: Machine
+    plan: Merging
+    renaming: Symmetry | None
+    generated: Generated | None = None
+
+
+def prepare(machine: Machine, options: Options = Options()) -> Prepared:
+    """Everything before a search that does not depend on limits or on a compiler."""
+    plan = merging(machine, options.merge_locks) if options.merge_local else NO_MERGING
+    renaming = symmetry(machine) if options.symmetry else None
+    generated = None
+    if options.engine != "python" and options.compiler is not None:
+        generated = generate(machine, layout(machine), plan, renaming)
+    return Prepared(machine, plan, renaming, generated)
 
 
 def explore(
     machine: Machine, options: Options = Options(), progress: ProgressFunction | None = None
 ) -> Exploration:
-    """Search all reachable states of a machine.
+    """Prepare and search; see `search`."""
+    if options.engine != "python" and options.compiler is None:
+        options = replace(options, compiler=find_compiler())
+    return search(prepare(machine, options), options, progress)
+
+
+def search(
+    prepared: Prepared, options: Options = Options(), progress: ProgressFunction | None = None
+) -> Exploration:
+    """Search all reachable states of a machine that was prepared with the same options.
 
     `progress` is called a few times a second. Ctrl-C ends the search with what was covered. Raises
     CompilerError when C was asked for and cannot be had, EngineDisagreement when the reference
     interpreter does not confirm a violation.
     """
-    plan = merging(machine, options.merge_locks) if options.merge_local else NO_MERGING
-    renaming = symmetry(machine) if options.symmetry else None
+    machine, plan, renaming = prepared.machine, prepared.plan, prepared.renaming
     limits = Limits(options.memory or available_memory() * 3 // 4, options.seconds)
-    compiler = None if options.engine == "python" else options.compiler or find_compiler()
+    compiler = None if options.engine == "python" else options.compiler
     notes = [*plan.notes, *(renaming.notes if renaming else ())]
     if compiler is None and options.engine == "c":
         raise no_compiler()
     if compiler is None and options.engine == "auto":
         first = str(no_compiler()).partition("\n")[0]
         notes.append(f"the steps ran as Python, which is much slower: {first}")
-    search = _Searcher(machine, plan, limits, progress, compiler, options, notes)
-    raw, engine = search.run(renaming)
+    searcher = _Searcher(prepared, limits, progress, compiler, options, notes)
+    raw, engine = searcher.run(renaming)
     expander = Expander(machine, plan, renaming, engine)
     try:
         return _result(machine, raw, expander, _reductions(plan, renaming), tuple(notes))
     except UnfairRenaming:
         # Whether the cycle is fair depends on which of the records that look alike get their turn.
         notes.append("without symmetry, because a cycle that is fair up to renaming was not fair")
-    raw, engine = search.run(None, raw.seconds + raw.compile_seconds)
+    raw, engine = searcher.run(None, raw.seconds + raw.compile_seconds)
     expander = Expander(machine, plan, None, engine)
     return _result(machine, raw, expander, _reductions(plan, None), tuple(notes))
 
@@ -85,8 +124,7 @@ def explore(
 class _Searcher:
     """Searches with the engine that was asked for; `notes` says where it is another one."""
 
-    machine: Machine
-    plan: Merging
+    prepared: Prepared
     limits: Limits
     progress: ProgressFunction | None
     compiler: Compiler | None
@@ -98,16 +136,25 @@ class _Searcher:
         limits, options = self.limits, self.options
         if limits.seconds is not None:
             limits = replace(limits, seconds=limits.seconds - used)
-        about = (self.machine, self.plan, renaming, limits, self.progress)
+        prepared = self.prepared
+        about = (prepared.machine, prepared.plan, renaming, limits, self.progress)
+        generated = prepared.generated if renaming == prepared.renaming else None
         if self.compiler is not None:
             try:
-                return native.search(*about, self.compiler, options.keep_c, self.notes), "c"
+                storing = Storing(options.threads, options.fingerprints)
+                how = (self.compiler, options.keep_c, self.notes)
+                raw = native.search(*about, *how, generated=generated, storing=storing)
+                return raw, storing.engine
             except CompilerError as error:
                 if options.engine == "c":
                     raise
                 first = str(error).partition("\n")[0]
                 self.notes.append(f"the steps ran as Python, which is much slower, because {first}")
                 self.compiler = None
+        if options.fingerprints:
+            self.notes.append("the Python engine stores whole states: this search is exact")
+        from engines.explicit import python_engine  # with networkx, which takes a while to load
+
         return python_engine.search(*about), "python"
 
 
@@ -158,6 +205,7 @@ def _result(
         goals=goals,
         reductions=reductions,
         notes=notes,
+        miss_probability=raw.miss_probability,
     )
 
 

@@ -1,56 +1,32 @@
 /*
- * The index from packed states to their numbers: an open-addressing table of 64-bit entries, number
- * + 1 in the upper half, 32 bits of the hash (the tag) in the lower. The slot is given by the tag's
- * top bits, so growing reads the old table from front to back and writes the new one likewise.
+ * The index from states to their numbers: an open-addressing table of 64-bit entries. The lower half
+ * of an entry is the lower half of the state's hash, its key; the upper half is the state's number
+ * + 1. Where only fingerprints are kept, an entry is the whole hash of 63 bits, and states have no
+ * number here.
  *
- * Functions take the number of words of a state as an argument; called with a constant, they are
- * compiled for it.
+ * The key gives the place, in such a way that a larger table has its entries in the same order. So
+ * the table can grow where it is, from its end to its beginning, and there are never two of them.
+ *
+ * Several threads may enter states at once. A state that was found in this round of the search has
+ * no number yet: its entry is a claim, which names the slot where it was found (see threads.c).
  */
 #ifndef NOLOCK_INDEX_H
 #define NOLOCK_INDEX_H
 
-#include "explore.h"
+#include "store.h"
 
-#include <stddef.h>
-#include <sys/mman.h>
-
-#ifndef MAP_NORESERVE
-#define MAP_NORESERVE 0
-#endif
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-enum { MAX_TABLE_BITS = 32 };
+#define NL_MOST_ENTRIES (1ull << 32)
+#define NL_FIRST_ENTRIES 4096
+#define NL_LINE 8 /* entries of a cache line */
+#define NL_CLAIM (1u << 31)
 
 struct nl_index {
 	uint64_t *table;
-	unsigned bits;
+	uint64_t entries, most_entries;
+	int fingerprints;
 };
 
-/* --- memory that is reserved now and used when touched ----------------------------------------- */
-
-static inline void *nl_reserve(uint64_t bytes)
-{
-	void *at = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (at == MAP_FAILED)
-		return NULL;
-#ifdef MADV_HUGEPAGE
-	/* Random access to gigabytes: without large pages most of the time goes to the TLB. */
-	if (bytes >= (4u << 20))
-		madvise(at, bytes, MADV_HUGEPAGE);
-#endif
-	return at;
-}
-
-static inline void nl_release(void *at, uint64_t bytes)
-{
-	if (at)
-		munmap(at, bytes ? bytes : 1);
-}
-
-/* --- hashing and comparing ------------------------------------------------------------------- */
+/* --- hashing ----------------------------------------------------------------------------------- */
 
 ALWAYS_INLINE uint64_t nl_mix(uint64_t a, uint64_t b)
 {
@@ -59,119 +35,258 @@ ALWAYS_INLINE uint64_t nl_mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* 32 good bits of a state. Two states with the same bits cost a comparison, never a state. */
-ALWAYS_INLINE uint32_t nl_hash(const word *s, unsigned words)
+/* 63 good bits of a state, never 0, which is a free entry. */
+ALWAYS_INLINE uint64_t nl_hash(const word *s, unsigned words)
 {
 	uint64_t h = 0x9e3779b97f4a7c15u;
 
 	for (unsigned i = 0; i < words; i++)
 		h = nl_mix(s[i] ^ h, 0xa0761d6478bd642fu + 2 * 0xe7037ed1a0b428dbu * i);
-	return (uint32_t)(nl_mix(h, 0x8ebc6af09c88c6e3u) >> 16);
+	h = nl_mix(h, 0x8ebc6af09c88c6e3u) >> 1;
+	return h ? h : 1;
 }
 
-ALWAYS_INLINE int nl_equal(const word *a, const word *b, unsigned words)
+/* --- sizes ------------------------------------------------------------------------------------- */
+
+/* How many states may be entered: four fifths. */
+ALWAYS_INLINE uint64_t nl_index_room(uint64_t entries)
 {
-	word differ = 0;
-
-	for (unsigned i = 0; i < words; i++)
-		differ |= a[i] ^ b[i];
-	return !differ;
+	return entries / 5 * 4;
 }
 
-/* --- entries --------------------------------------------------------------------------------- */
-
-ALWAYS_INLINE uint64_t nl_entry(uint32_t number, uint32_t tag)
+/*
+ * The next larger size. Small steps, so that little of the table is ever empty; smaller ones still
+ * where the table is nearly all that is stored.
+ */
+ALWAYS_INLINE uint64_t nl_index_next(const struct nl_index *x, uint64_t entries)
 {
-	return ((uint64_t)number + 1) << 32 | tag;
+	return (entries + entries / (x->fingerprints ? 4 : 2)) / NL_LINE * NL_LINE;
 }
 
+ALWAYS_INLINE uint64_t nl_index_bytes(uint64_t entries)
+{
+	return entries * sizeof(uint64_t);
+}
+
+/* --- entries ----------------------------------------------------------------------------------- */
+
+ALWAYS_INLINE uint64_t nl_entry(const struct nl_index *x, uint64_t number, uint64_t hash)
+{
+	return x->fingerprints ? hash : (number + 1) << 32 | (uint32_t)hash;
+}
+
+/* NL_NONE for a free one. */
 ALWAYS_INLINE uint32_t nl_entry_number(uint64_t entry)
 {
 	return (uint32_t)(entry >> 32) - 1;
 }
 
-ALWAYS_INLINE uint64_t nl_index_bytes(const struct nl_index *x)
+/* The claim of a slot; between two on the same state, the lower slot's is the lower one. */
+ALWAYS_INLINE uint64_t nl_claim(const struct nl_index *x, uint64_t count, uint64_t slot,
+				uint64_t hash)
 {
-	return sizeof(uint64_t) << x->bits;
+	if (x->fingerprints)
+		return (slot | NL_CLAIM) << 32 | (uint32_t)hash;
+	return nl_entry(x, count + slot, hash);
 }
 
-/* How many states may be entered before it has to grow: three quarters. */
-ALWAYS_INLINE uint64_t nl_index_room(const struct nl_index *x)
+/* Whether an entry is a claim, while `count` states have a number. */
+ALWAYS_INLINE int nl_is_claim(const struct nl_index *x, uint64_t count, uint64_t entry)
 {
-	return (3ull << x->bits) / 4;
+	return x->fingerprints ? entry >> 63 != 0 : nl_entry_number(entry) >= count;
 }
 
-ALWAYS_INLINE uint64_t nl_index_slot(const struct nl_index *x, uint32_t tag)
+ALWAYS_INLINE uint32_t nl_claim_slot(const struct nl_index *x, uint64_t count, uint64_t entry)
 {
-	return tag >> (32 - x->bits);
+	if (x->fingerprints)
+		return (uint32_t)(entry >> 32) & ~NL_CLAIM;
+	return (uint32_t)(nl_entry_number(entry) - count);
 }
 
-/* Where the state is, or the free entry where it belongs. */
-ALWAYS_INLINE uint64_t *nl_index_find(const struct nl_index *x, const word *states, const word *s,
-				      uint32_t tag, unsigned words)
+/* Whether it may be the entry of a state with this hash. */
+ALWAYS_INLINE int nl_entry_fits(uint64_t entry, uint64_t hash)
 {
-	const uint64_t mask = (1ull << x->bits) - 1;
-	uint64_t at = nl_index_slot(x, tag);
+	return (uint32_t)entry == (uint32_t)hash;
+}
 
-	for (;; at = (at + 1) & mask) {
+ALWAYS_INLINE int nl_entry_is(const struct nl_index *x, const struct nl_store *states,
+			      uint64_t entry, const word *s, uint64_t hash, unsigned words)
+{
+	if (x->fingerprints)
+		return entry == hash;
+	return nl_entry_fits(entry, hash) &&
+	       nl_store_equal(states, nl_entry_number(entry), s, words);
+}
+
+/* The first entry where a state may be: the beginning of a cache line. */
+ALWAYS_INLINE uint64_t nl_index_home(const struct nl_index *x, uint64_t hash)
+{
+	return ((uint32_t)hash * (x->entries / NL_LINE) >> 32) * NL_LINE;
+}
+
+ALWAYS_INLINE uint64_t nl_index_after(const struct nl_index *x, uint64_t at)
+{
+	return at + 1 < x->entries ? at + 1 : 0;
+}
+
+/* The first entry that fits or is free; a line at a time, without a branch for each entry. */
+ALWAYS_INLINE uint64_t nl_index_look(const struct nl_index *x, uint64_t hash)
+{
+	uint64_t at = nl_index_home(x, hash);
+
+	for (;;) {
+		const uint64_t *line = x->table + at;
+		unsigned hits = 0;
+
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < NL_LINE; i++) {
+			const uint64_t entry = __atomic_load_n(&line[i], __ATOMIC_RELAXED);
+
+			hits |= (unsigned)(nl_entry_fits(entry, hash) | !entry) << i;
+		}
+		if (hits)
+			return at + (unsigned)__builtin_ctz(hits);
+		at = at + NL_LINE < x->entries ? at + NL_LINE : 0;
+	}
+}
+
+/* From there on, where the state is or the free entry where it belongs. */
+ALWAYS_INLINE uint64_t nl_index_find_from(const struct nl_index *x, const struct nl_store *states,
+					  uint64_t at, const word *s, uint64_t hash, unsigned words)
+{
+	for (;; at = nl_index_after(x, at)) {
 		const uint64_t entry = x->table[at];
 
+		if (!entry || nl_entry_is(x, states, entry, s, hash, words))
+			return at;
+	}
+}
+
+ALWAYS_INLINE void nl_index_prefetch(const struct nl_index *x, uint64_t hash)
+{
+	__builtin_prefetch(x->table + nl_index_home(x, hash), 1);
+}
+
+/* Prefetches the state of an entry. */
+ALWAYS_INLINE void nl_index_prefetch_state(const struct nl_index *x, const struct nl_store *states,
+					   uint64_t at)
+{
+	const uint64_t entry = __atomic_load_n(&x->table[at], __ATOMIC_RELAXED);
+
+	if (!x->fingerprints && entry)
+		__builtin_prefetch(nl_store_at(states, nl_entry_number(entry)));
+}
+
+/* --- growing ----------------------------------------------------------------------------------- */
+
+/* Takes a free entry; where others do so at the same time, only if it still is free. */
+ALWAYS_INLINE int nl_index_take(uint64_t *at, uint64_t entry, int shared)
+{
+	uint64_t none = 0;
+
+	if (__atomic_load_n(at, __ATOMIC_RELAXED))
+		return 0;
+	if (shared)
+		return __atomic_compare_exchange_n(at, &none, entry, 0, __ATOMIC_RELAXED,
+						   __ATOMIC_RELAXED);
+	*at = entry;
+	return 1;
+}
+
+/* Enters what is known not to be there. */
+ALWAYS_INLINE void nl_index_enter(const struct nl_index *x, uint64_t entry)
+{
+	uint64_t at = nl_index_home(x, entry);
+
+	while (!nl_index_take(&x->table[at], entry, 0))
+		at = nl_index_after(x, at);
+}
+
+static inline int nl_index_open(struct nl_index *x, uint64_t most_entries)
+{
+	x->entries = NL_FIRST_ENTRIES;
+	x->most_entries = most_entries;
+	x->table = nl_reserve(nl_index_bytes(most_entries));
+	return x->table != NULL;
+}
+
+static inline void nl_index_close(struct nl_index *x)
+{
+	nl_release(x->table, nl_index_bytes(x->most_entries));
+	x->table = NULL;
+}
+
+/*
+ * Growing goes down through the table zone by zone: a zone is so high that what is in its own place
+ * there belongs above it in the larger table, where all is in place already. The few that do not, or
+ * find no place up to the end, and the first entries are put aside and entered last.
+ */
+struct nl_growth {
+	uint64_t before; /* entries of the smaller table */
+	uint64_t *aside, count;
+};
+
+/* Makes room for more; 0 if there is no address space for what is put aside. */
+static inline int nl_growth_begin(struct nl_growth *g, struct nl_index *x, uint64_t entries)
+{
+	g->before = x->entries;
+	g->count = 0;
+	g->aside = nl_reserve(nl_index_bytes(x->entries));
+	if (g->aside)
+		x->entries = entries;
+	return g->aside != NULL;
+}
+
+/* Where the zone that ends with `end` begins; the lowest one is whole. */
+static inline uint64_t nl_growth_zone(const struct nl_growth *g, const struct nl_index *x,
+				      uint64_t end)
+{
+	const uint64_t lines = x->entries / NL_LINE;
+	const __uint128_t least = (__uint128_t)(end / NL_LINE) * (g->before / NL_LINE) + lines - 1;
+
+	return end <= NL_FIRST_ENTRIES ? 0 : (uint64_t)(least / lines) * NL_LINE;
+}
+
+/* Moves a part of the zone that ends with `end`; other threads may move the others. */
+ALWAYS_INLINE void nl_growth_move(struct nl_growth *g, const struct nl_index *x, uint64_t from,
+				  uint64_t to, uint64_t end, int shared)
+{
+	for (uint64_t i = from; i < to; i++) {
+		const uint64_t entry = x->table[i];
+		uint64_t at = nl_index_home(x, entry);
+
 		if (!entry)
-			break;
-		if ((uint32_t)entry == tag &&
-		    nl_equal(states + (uint64_t)nl_entry_number(entry) * words, s, words))
-			break;
-	}
-	return &x->table[at];
-}
-
-ALWAYS_INLINE void nl_index_prefetch(const struct nl_index *x, uint32_t tag)
-{
-	__builtin_prefetch(x->table + nl_index_slot(x, tag), 1);
-}
-
-/* Prefetches the state whose tag matches first; no more than a guess. */
-ALWAYS_INLINE void nl_index_prefetch_match(const struct nl_index *x, const word *states,
-					   uint32_t tag, unsigned words)
-{
-	const uint64_t mask = (1ull << x->bits) - 1;
-	uint64_t at = nl_index_slot(x, tag);
-
-	for (; x->table[at]; at = (at + 1) & mask) {
-		if ((uint32_t)x->table[at] == tag) {
-			__builtin_prefetch(states + (uint64_t)nl_entry_number(x->table[at]) * words);
-			return;
-		}
+			continue;
+		x->table[i] = 0;
+		if (at < end || end <= NL_FIRST_ENTRIES)
+			at = x->entries;
+		while (at < x->entries && !nl_index_take(&x->table[at], entry, shared))
+			at++;
+		if (at == x->entries)
+			g->aside[__atomic_fetch_add(&g->count, 1, __ATOMIC_RELAXED)] = entry;
 	}
 }
 
-/* Doubles the table. The part of the old one that has been read is given back at once. */
-static inline int nl_index_grow(struct nl_index *x)
+static inline void nl_growth_end(struct nl_growth *g, const struct nl_index *x)
 {
-	const unsigned bits = x->bits + 1;
-	const uint64_t old_size = 1ull << x->bits, mask = (1ull << bits) - 1;
-	const uint64_t piece = 1u << 18;
-	uint64_t *old = x->table, *new;
+	for (uint64_t i = 0; i < g->count; i++)
+		nl_index_enter(x, g->aside[i]);
+	nl_release(g->aside, nl_index_bytes(g->before));
+	g->aside = NULL;
+}
 
-	if (bits > MAX_TABLE_BITS)
+/* Makes the table as large as said; 0 if there is no address space. */
+static inline int nl_index_grow(struct nl_index *x, uint64_t entries)
+{
+	struct nl_growth g;
+
+	if (!nl_growth_begin(&g, x, entries))
 		return 0;
-	new = nl_reserve(sizeof(uint64_t) << bits);
-	if (!new)
-		return 0;
-	for (uint64_t i = 0; i < old_size; i++) {
-		if (old[i]) {
-			uint64_t at = (uint32_t)old[i] >> (32 - bits);
-
-			while (new[at])
-				at = (at + 1) & mask;
-			new[at] = old[i];
-		}
-		if ((i + 1) % piece == 0)
-			madvise(old + i + 1 - piece, piece * sizeof(*old), MADV_DONTNEED);
+	for (uint64_t end = g.before, begin; end; end = begin) {
+		begin = nl_growth_zone(&g, x, end);
+		nl_growth_move(&g, x, begin, end, end, 0);
 	}
-	nl_release(old, sizeof(uint64_t) << x->bits);
-	x->table = new;
-	x->bits = bits;
+	nl_growth_end(&g, x);
 	return 1;
 }
 

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 RUNTIME = tuple(
-    Path(__file__).with_name(name) for name in ("explore.c", "backward.c", "trim.c", "liveness.c")
+    Path(__file__).with_name(name)
+    for name in (
+        *("explore.c", "expand.c", "parents.c", "threads.c", "phases.c"),
+        *("backward.c", "trim.c", "liveness.c"),
+    )
 )
 """The C files that every machine is linked with."""
 
 NONE = 0xFFFFFFFF
 """No state, no transition."""
+
+MOST_EDGES = (1 << 13) - 1
+"""NL_MOST_EDGES: system steps of a state, where goals are judged."""
 
 
 class First(ctypes.Structure):
@@ -28,10 +35,9 @@ class Graph(ctypes.Structure):
     _fields_ = [
         ("expanded", ctypes.c_uint64),
         ("edge_count", ctypes.c_uint64),
-        ("states", ctypes.c_void_p),
-        ("degrees", ctypes.c_void_p),
+        ("nodes", ctypes.c_void_p),
         ("edges", ctypes.c_void_p),
-        ("flags", ctypes.c_void_p),
+        ("states", ctypes.c_void_p),
         ("index", ctypes.c_void_p),
     ]
 
@@ -59,7 +65,7 @@ def open_library(path: Path) -> Any:
     pointer, number, state = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32
     signatures: dict[str, tuple[Any, list[Any]]] = {
         # explore.c
-        "nl_new": (pointer, [pointer, number]),
+        "nl_new": (pointer, [pointer, number, *3 * [ctypes.c_uint32], ctypes.c_int]),
         "nl_slice": (ctypes.c_int, [pointer, number]),
         "nl_free": (None, [pointer]),
         "nl_counts": (None, [pointer, pointer]),
@@ -69,9 +75,14 @@ def open_library(path: Path) -> Any:
         "nl_first_broken": (ctypes.POINTER(state), [pointer]),
         "nl_failing": (ctypes.POINTER(number), [pointer]),
         "nl_first_failing": (ctypes.POINTER(state), [pointer]),
-        "nl_state": (ctypes.POINTER(number), [pointer, state]),
-        "nl_parent": (state, [pointer, state]),
+        "nl_state": (None, [pointer, state, pointer]),
+        "nl_want": (ctypes.c_int, [pointer, pointer, number]),
+        "nl_kept_count": (number, [pointer]),
+        "nl_kept": (ctypes.POINTER(number), [pointer]),
+        "nl_shed": (None, [pointer]),
         "nl_graph": (None, [pointer, pointer]),
+        # parents.c
+        "nl_path": (number, [pointer, number, pointer]),
         # backward.c
         "nl_seed": (None, [pointer, pointer, ctypes.c_uint32]),
         "nl_sweep": (number, [pointer, pointer, ctypes.c_int]),

@@ -68,16 +68,18 @@ int nl_cycles_round(struct nl_cycles *x, uint64_t room)
 static void expand(struct nl_cycles *x, uint32_t i)
 {
 	x->out.count = 0;
-	nl_model.successors(x->g.states + (uint64_t)i * nl_model.words, &x->out);
+	nl_store_get(x->g.states, i, x->state, nl_model.words);
+	nl_model.successors(x->state, &x->out);
 }
 
 /* The number of a successor if it lies in this component, else NL_NONE. */
 static uint32_t inside(const struct nl_cycles *x, uint32_t slot, uint32_t component)
 {
 	const word *s = x->out.slots + (uint64_t)slot * nl_model.words;
-	const uint64_t entry = *nl_index_find(x->g.index, x->g.states, s,
-					      nl_hash(s, nl_model.words), nl_model.words);
-	const uint32_t to = nl_entry_number(entry);
+	const uint64_t hash = nl_hash(s, nl_model.words);
+	const uint64_t at = nl_index_find_from(x->g.index, x->g.states, nl_index_home(x->g.index, hash),
+					       s, hash, nl_model.words);
+	const uint32_t to = nl_entry_number(x->g.index->table[at]);
 
 	return has(x->live, to) && x->low[rank_of(x, to)] == component ? to : NL_NONE;
 }
@@ -185,7 +187,7 @@ static void leave(struct nl_cycles *x)
 		x->low[member] = x->component;
 		x->found--;
 	}
-	if (x->size == 1 && !(x->g.flags[i] & NL_LOOP)) {
+	if (x->size == 1 && !(x->g.nodes[i] & NL_LOOP)) {
 		end_component(x);
 		return;
 	}
@@ -202,7 +204,7 @@ static void walk(struct nl_cycles *x)
 	const uint64_t edge = first_edge(x, i);
 	uint32_t *cursor = &x->cursor[x->depth - 1];
 
-	while ((*cursor & ~NOT_ROOT) < x->g.degrees[i]) {
+	while ((*cursor & ~NOT_ROOT) < nl_degree(&x->g, i)) {
 		const uint32_t to = x->g.edges[edge + (*cursor & ~NOT_ROOT)];
 		uint32_t other;
 

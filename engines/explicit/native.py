@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from engines.explicit.cache import FILE_NAMES, build_cached
-from engines.explicit.codegen import generate
+from engines.explicit.codegen import Generated, generate, max_successors
 from engines.explicit.compiler import Compiler
-from engines.explicit.library import NONE, RUNTIME, Counts, open_library
+from engines.explicit.library import MOST_EDGES, NONE, RUNTIME, Counts, open_library
 from engines.explicit.native_goals import GoalJudge
 from engines.explicit.search import (
+    ALONE,
     FAULT,
     Finding,
     Limits,
@@ -22,12 +23,16 @@ from engines.explicit.search import (
     ProgressFunction,
     RawSearch,
     Reason,
+    Storing,
 )
 from engines.reductions.merging import Merging
 from engines.reductions.symmetry import Symmetry
 from model.language.interpreter import State
 from model.language.layout import Layout, layout
 from model.language.machine import Check, Machine
+
+SHARED_FROM = 2048
+"""States of a level that several threads search together; with less, starting them takes longer."""
 
 _SLICE_NANOSECONDS = 150_000_000
 
@@ -47,44 +52,80 @@ def search(
     compiler: Compiler,
     keep_c: Path | None = None,
     notes: list[str] | None = None,
+    *,
+    generated: Generated | None = None,
+    storing: Storing = ALONE,
 ) -> RawSearch:
     """Explores all states with generated C; CompilerError where it does not compile.
 
-    To `notes` is added what the user should know of how it was compiled.
+    To `notes` is added what the user should know of how it was compiled. `generated` saves
+    generating the C of this machine with these reductions. ValueError for a machine that is too
+    wide for C.
     """
     began = time.monotonic()
+    if machine.goals and max_successors(machine) > MOST_EDGES:
+        raise ValueError(f"{machine.name}: a state could have more than {MOST_EDGES:,} successors")
     places = layout(machine)
-    generated = generate(machine, places, merging, symmetry)
+    generated = generated or generate(machine, places, merging, symmetry)
     if keep_c is not None:
         keep_c.write_text(generated.source, encoding="utf-8", errors=FILE_NAMES)
     library = open_library(build_cached(generated.source, RUNTIME, compiler=compiler, notes=notes))
     compiled = time.monotonic()
-    with _Search.start(library, places, limits.memory) as running:
+    with _Search.start(library, places, limits.memory, storing) as running:
         reason = running.run(compiled, limits, progress)
+        if storing.fingerprints:
+            checks = len(generated.checks)
+            reason = running.find_again(reason, checks, storing, compiled, limits, progress)
         return running.result(machine, generated.checks, reason, compiled - began, compiled, limits)
 
 
-class _Search:
-    """A search in C and what can be asked of it."""
+def _stored_bytes(places: Layout) -> int:
+    """Bytes of a state up to the last that holds something."""
+    used = 0
+    for field in places.fields.values():
+        for cell in range(field.variable.size):
+            word, shift = field.place(cell)
+            if word == places.words - 1:
+                used = max(used, shift + field.bits)
+    return 8 * (places.words - 1) + max(-(-used // 8), 1)
 
-    def __init__(self, library: Any, places: Layout, handle: int) -> None:
+
+class _Search:
+    """A search in C and what can be asked of it.
+
+    `_kept` are states that were found again, by number: with fingerprints the others are gone.
+    """
+
+    def __init__(self, library: Any, places: Layout, handle: int, fingerprints: bool) -> None:
         self._library = library
         self._places = places
         self._handle = handle
+        self._fingerprints = fingerprints
+        self._paths: dict[int, tuple[int, ...]] = {}
+        self._kept: dict[int, State] = {}
 
     @classmethod
     @contextmanager
-    def start(cls, library: Any, places: Layout, memory: int) -> Iterator[_Search]:
+    def start(
+        cls, library: Any, places: Layout, memory: int, storing: Storing
+    ) -> Iterator[_Search]:
         """A search that is freed at the end of the block."""
         words = places.pack(places.machine.initial)
-        handle = library.nl_new((ctypes.c_uint64 * len(words))(*words), memory)
+        handle = library.nl_new(
+            (ctypes.c_uint64 * len(words))(*words),
+            memory,
+            _stored_bytes(places),
+            storing.threads,
+            SHARED_FROM,
+            storing.fingerprints,
+        )
         if not handle:
             raise MemoryError(
                 f"cannot reserve address space for a search within {memory:,} bytes; "
                 "if it is limited (ulimit -v), give the search less memory"
             )
         try:
-            yield cls(library, places, handle)
+            yield cls(library, places, handle, storing.fingerprints)
         finally:
             library.nl_free(handle)
 
@@ -93,10 +134,19 @@ class _Search:
         self._library.nl_counts(self._handle, values)
         return Counts(*values)
 
-    def run(self, began: float, limits: Limits, progress: ProgressFunction | None) -> Reason:
-        """Searches slice by slice, so that Ctrl-C and limits are seen between two."""
+    def run(
+        self,
+        began: float,
+        limits: Limits,
+        progress: ProgressFunction | None,
+        enough: int | None = None,
+    ) -> Reason:
+        """Searches slice by slice, so that Ctrl-C and limits are seen between two.
+
+        Where only some states are wanted, it ends with the last of them.
+        """
         try:
-            while True:
+            while enough is None or self._library.nl_kept_count(self._handle) < enough:
                 slice_ = _SLICE_NANOSECONDS
                 if limits.seconds is not None:
                     left = began + limits.seconds - time.monotonic()
@@ -110,6 +160,47 @@ class _Search:
                     progress(self._progress(began))
         except KeyboardInterrupt:
             return "interrupted"
+        return "complete"
+
+    def find_again(
+        self,
+        reason: Reason,
+        checks: int,
+        storing: Storing,
+        began: float,
+        limits: Limits,
+        progress: ProgressFunction | None,
+    ) -> Reason:
+        """Search once more for the states of all traces, whose numbers are the same again.
+
+        Returns why there is no more to be known: without its trace nothing is reported.
+        """
+        firsts = [number for number in self._firsts(checks) if number != NONE]
+        self._paths = {number: self._numbers(number) for number in firsts}
+        numbers = sorted({at for path in self._paths.values() for at in path})
+        if not numbers:
+            return reason
+        self._library.nl_shed(self._handle)
+        wanted = (ctypes.c_uint32 * len(numbers))(*numbers)
+        with _Search.start(self._library, self._places, limits.memory, storing) as again:
+            if not self._library.nl_want(again._handle, wanted, len(numbers)):
+                return "memory"
+            second = again.run(began, limits, progress, len(numbers))
+            kept = self._library.nl_kept(again._handle)
+            size = self._places.words
+            for at in range(self._library.nl_kept_count(again._handle)):
+                words = kept[at * size : (at + 1) * size]
+                self._kept[numbers[at]] = self._places.unpack(words)
+        return reason if len(self._kept) == len(numbers) else second
+
+    def _firsts(self, checks: int) -> Iterator[int]:
+        """The numbers of all states to which there will be a trace."""
+        machine, counts = self._places.machine, self.counts()
+        yield from (counts.first_stuck, counts.fault_state)
+        failures = self._library.nl_failures(self._handle)
+        yield from (failures[at].state for at in range(checks))
+        yield from self._library.nl_first_broken(self._handle)[: len(machine.invariants)]
+        yield from self._library.nl_first_failing(self._handle)[: len(machine.goals)]
 
     def _progress(self, began: float) -> Progress:
         counts = self.counts()
@@ -143,7 +234,8 @@ class _Search:
             began,
             counts.memory,
         )
-        reason = judge.judge(reason)
+        if not self._fingerprints:  # else there is no graph, and only states of rest tell
+            reason = judge.judge(reason)
         fired = self._library.nl_fired(self._handle)
         levels = self._library.nl_levels(self._handle)
         return RawSearch(
@@ -161,6 +253,7 @@ class _Search:
             compile_seconds=compile_seconds,
             memory=counts.memory + judge.memory,
             bits=self._places.bits,
+            fingerprints=self._fingerprints,
         )
 
     def _findings(
@@ -185,11 +278,17 @@ class _Search:
         """The states from the initial one to this one, through first parents."""
         if number == NONE:
             return ()
-        numbers = [number]
-        while numbers[-1]:
-            numbers.append(self._library.nl_parent(self._handle, numbers[-1]))
-        return tuple(self._state(at) for at in reversed(numbers))
+        if not self._fingerprints:
+            return tuple(self._state(at) for at in self._numbers(number))
+        path = self._paths[number]
+        return tuple(self._kept[at] for at in path) if self._kept.keys() >= set(path) else ()
+
+    def _numbers(self, number: int) -> tuple[int, ...]:
+        to = (ctypes.c_uint32 * (self.counts().levels + 1))()
+        count = self._library.nl_path(self._handle, number, to)
+        return tuple(reversed(to[:count]))
 
     def _state(self, number: int) -> State:
-        words = self._library.nl_state(self._handle, number)
-        return self._places.unpack([words[at] for at in range(self._places.words)])
+        words = (ctypes.c_uint64 * self._places.words)()
+        self._library.nl_state(self._handle, number, words)
+        return self._places.unpack(list(words))

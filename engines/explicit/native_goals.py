@@ -75,7 +75,7 @@ class GoalJudge:
     def _find_doomed(self, at: int) -> tuple[int, int]:
         """How many there are, and the first."""
         graph, expanded = ctypes.byref(self._graph), self._graph.expanded
-        good = (ctypes.c_uint8 * max(expanded, 1))()
+        good = (ctypes.c_uint64 * (expanded // 64 + 1))()
         self.library.nl_seed(graph, good, at)
         forwards = 0
         # A sweep that finds nothing shows that no other state has an edge to a good one.

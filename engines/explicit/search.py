@@ -29,6 +29,26 @@ class Limits:
             raise Stopped("time")
 
 
+@dataclass(frozen=True)
+class Storing:
+    """How the C engine searches; the Python engine has one thread and stores whole states.
+
+    With `fingerprints` a state is known by 63 bits of hash, so that one may be taken for another.
+    """
+
+    threads: int = 1
+    fingerprints: bool = False
+
+    @property
+    def engine(self) -> str:
+        """What to call it in verdicts."""
+        return "c, fingerprints" if self.fingerprints else "c"
+
+
+ALONE = Storing()
+"""One thread, whole states."""
+
+
 class Stopped(Exception):
     """A limit was met while the explored graph was judged."""
 
@@ -106,3 +126,14 @@ class RawSearch:
     compile_seconds: float
     memory: int
     bits: int
+    fingerprints: bool = False
+
+    @property
+    def miss_probability(self) -> float | None:
+        """With which some state is missing, at most; None where states are stored whole.
+
+        If hashes are evenly distributed, each pair of states shares one with probability 2^-63.
+        """
+        if not self.fingerprints:
+            return None
+        return min(self.states * (self.states - 1) / 2.0**64, 1.0)

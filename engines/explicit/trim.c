@@ -24,9 +24,9 @@ uint64_t nl_cycles_size(const struct nl_cycles *x, const uint64_t *set)
 /* Whether a state has a successor in a set, or itself as one. */
 static int goes_on(const struct nl_cycles *x, const uint64_t *set, uint64_t i, uint64_t edge)
 {
-	if (x->g.flags[i] & NL_LOOP)
+	if (x->g.nodes[i] & NL_LOOP)
 		return 1;
-	for (uint32_t k = 0; k < x->g.degrees[i]; k++)
+	for (uint32_t k = 0; k < nl_degree(&x->g, i); k++)
 		if (has(set, x->g.edges[edge + k]))
 			return 1;
 	return 0;
@@ -42,14 +42,14 @@ static void trim_down(const struct nl_cycles *x, uint64_t *set, uint64_t *back)
 		for (uint64_t i = 64 * w + 64; left && i-- > 64 * w;) {
 			if (i >= x->g.expanded)
 				continue;
-			edge -= x->g.degrees[i];
+			edge -= nl_degree(&x->g, i);
 			if (!(left >> (i % 64) & 1))
 				continue;
 			if (!goes_on(x, set, i, edge)) {
 				drop(set, i);
 				continue;
 			}
-			for (uint32_t k = 0; k < x->g.degrees[i]; k++)
+			for (uint32_t k = 0; k < nl_degree(&x->g, i); k++)
 				if (x->g.edges[edge + k] < i)
 					put(back, x->g.edges[edge + k]);
 		}
@@ -63,9 +63,9 @@ static void trim_up(const struct nl_cycles *x, uint64_t *set, uint64_t *reached)
 		uint64_t edge = x->edge_of[w];
 
 		for (uint64_t i = 64 * w, left = set[w]; left; left >>= 1, i++) {
-			const uint32_t degree = x->g.degrees[i];
+			const uint32_t degree = nl_degree(&x->g, i);
 
-			if ((left & 1) && !has(reached, i) && !(x->g.flags[i] & NL_LOOP))
+			if ((left & 1) && !has(reached, i) && !(x->g.nodes[i] & NL_LOOP))
 				drop(set, i);
 			else if (left & 1)
 				for (uint32_t k = 0; k < degree; k++)
@@ -95,7 +95,8 @@ uint64_t nl_cycles_goal(struct nl_cycles *x, uint32_t goal)
 			const uint64_t i = 64 * w + (uint64_t)__builtin_ctzll(left);
 			int bad = 0;
 
-			if (!(nl_model.unmet(x->g.states + i * nl_model.words, &bad) >> goal & 1))
+			nl_store_get(x->g.states, i, x->state, nl_model.words);
+			if (!(nl_model.unmet(x->state, &bad) >> goal & 1))
 				drop(x->live, i);
 		}
 	}
@@ -114,6 +115,7 @@ void nl_cycles_free(struct nl_cycles *x)
 	free(x->spare);
 	free(x->edge_of);
 	free(x->rank);
+	free(x->state);
 	free(x->out.slots);
 	free(x->out.actors);
 	free(x->out.fired);
@@ -133,6 +135,7 @@ static int allocate(struct nl_cycles *x)
 	x->spare = calloc(x->words + 1, sizeof(uint64_t));
 	x->edge_of = calloc(x->words + 1, sizeof(uint64_t));
 	x->rank = calloc(x->words + 1, sizeof(uint32_t));
+	x->state = calloc(nl_model.words, sizeof(word));
 	x->out.slots = calloc(slots * nl_model.words, sizeof(word));
 	x->out.actors = calloc(slots, sizeof(uint32_t));
 	x->out.fired = calloc(nl_model.transitions + 1, sizeof(uint64_t));
@@ -140,8 +143,8 @@ static int allocate(struct nl_cycles *x)
 	x->out.faulty = calloc(1, sizeof(struct nl_first));
 	x->can = calloc(nl_model.actors, 1);
 	x->does = calloc(nl_model.actors, 1);
-	return x->candidates && x->live && x->spare && x->edge_of && x->rank && x->out.slots &&
-	       x->out.actors && x->out.fired && x->out.failed && x->out.faulty && x->can && x->does;
+	return x->candidates && x->live && x->spare && x->edge_of && x->rank && x->state &&
+	       x->out.slots && x->out.actors && x->out.fired && x->out.failed && x->out.faulty && x->can && x->does;
 }
 
 /* The candidates: all states that miss a goal and are not excused. NULL where memory is short. */
@@ -161,8 +164,8 @@ struct nl_cycles *nl_cycles_new(const struct nl_graph *g)
 	for (uint64_t i = 0; i < g->expanded; i++) {
 		if (i % 64 == 0)
 			x->edge_of[i / 64] = edge;
-		edge += g->degrees[i];
-		if ((g->flags[i] & (NL_UNMET | NL_EXCUSED)) == NL_UNMET)
+		edge += nl_degree(g, i);
+		if ((g->nodes[i] & (NL_UNMET | NL_EXCUSED)) == NL_UNMET)
 			put(x->candidates, i);
 	}
 	x->edge_of[x->words] = edge;

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -244,9 +245,8 @@ def test_the_same_content_is_compiled_once(compiler: Compiler, tmp_path: Path) -
     kept, times = tmp_path / "kept", runtime(tmp_path / "run")
     first = build_cached(USES_RUNTIME, (times,), compiler=compiler, directory=kept)
     assert call(first, "ask", 5) == 16
-    silent = Compiler(
-        ("/no/such/" + Path(compiler.command[0]).name, *compiler.command[1:]), compiler.version
-    )
+    gone = "/no/such/" + Path(compiler.command[0]).name
+    silent = replace(compiler, command=(gone, *compiler.command[1:]))
     assert build_cached(USES_RUNTIME, (times,), compiler=silent, directory=kept) == first
 
 
@@ -285,6 +285,32 @@ def test_an_empty_library_is_not_believed(compiler: Compiler, tmp_path: Path) ->
     library.write_bytes(b"")
     assert build_cached(TWICE, (), compiler=compiler, directory=tmp_path) == library
     assert call(library, "twice", 4) == 8
+
+
+@pytest.mark.parametrize("keep", [100, -100, None])
+def test_a_damaged_library_is_compiled_anew(
+    compiler: Compiler, tmp_path: Path, keep: int | None
+) -> None:
+    """Guards against a crash in the middle of a search, and against one that never goes away."""
+    kept, times = tmp_path / "kept", runtime(tmp_path / "run")
+    library = build_cached(USES_RUNTIME, (times,), compiler=compiler, directory=kept)
+    for built in (library, *kept.glob("*.o")):
+        whole = built.read_bytes()
+        middle = len(whole) // 2
+        flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+        built.unlink()  # not in place: a library that is loaded must not change
+        built.write_bytes(flipped if keep is None else whole[:keep])
+    assert build_cached(USES_RUNTIME, (times,), compiler=compiler, directory=kept) == library
+    assert (
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"import ctypes; assert ctypes.CDLL({str(library)!r}).ask(5) == 16",
+            ]
+        ).returncode
+        == 0
+    )
 
 
 def test_without_a_compiler_the_error_says_what_to_install(only_path: Path) -> None:
@@ -348,7 +374,7 @@ def test_a_cache_on_a_full_disk_falls_back_too(only_path: Path, tmp_path: Path) 
     fake(only_path, "cc", script)
     library = build_cached(TWICE, (), directory=kept)
     assert library.parent != kept
-    assert library.read_text() == "library\n"
+    assert library.read_bytes().startswith(b"library\n")
 
 
 def test_many_at_once_all_get_a_whole_library(compiler: Compiler, tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ def test_a_wrong_engine_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Invariant("all", Const(1), "true")
     machine = replace(counters(2, 2), invariants=(honest,))
 
-    def lying(_: Machine, *rest: Any) -> RawSearch:
+    def lying(_: Machine, *rest: Any, **_options: Any) -> RawSearch:
         broken = replace(machine, invariants=(Invariant("all", Const(0), "false"),))
         found = real(broken, *rest)
         return replace(found, findings=(replace(found.findings[0], what=honest),))

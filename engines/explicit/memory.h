@@ -1,0 +1,56 @@
+/*
+ * Memory that is reserved once, far larger than needed, and gets real pages only where it is
+ * touched. So arrays never move, and what a search takes is what it has stored.
+ */
+#ifndef NOLOCK_MEMORY_H
+#define NOLOCK_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* What is given back is so large: a huge page that is given back in parts is split first. */
+#define NL_HUGE_PAGE (2ull << 20)
+
+static inline void *nl_reserve(uint64_t bytes)
+{
+	void *at = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+#ifdef MADV_HUGEPAGE
+	/* Random access to gigabytes: without large pages most of the time goes to the TLB. */
+	if (bytes >= 2 * NL_HUGE_PAGE)
+		madvise(at, bytes, MADV_HUGEPAGE);
+#endif
+	return at;
+}
+
+static inline void nl_release(void *at, uint64_t bytes)
+{
+	if (at)
+		munmap(at, bytes ? bytes : 1);
+}
+
+/*
+ * Gives back the pages before byte `end`, of which those before byte `begin` were given back
+ * earlier; returns how far that went: to the last whole huge page.
+ */
+static inline uint64_t nl_give_back(void *at, uint64_t begin, uint64_t end)
+{
+	const uint64_t base = (uint64_t)at, until = (base + end) & ~(NL_HUGE_PAGE - 1);
+
+	if (until <= base + begin)
+		return begin;
+	madvise((uint8_t *)at + begin, until - base - begin, MADV_DONTNEED);
+	return until - base;
+}
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * Several threads search a level together, and find the same states in the same order as one.
+ *
+ * A round takes some states of the level, cut into pieces. Whoever is free takes the next piece, and
+ * has it in his cache for the later phases. Nobody begins a phase before all are done with the last:
+ *
+ *   look up  expand, and look for the successors in the index; a claim is put there on what is new,
+ *            and if it comes several times, the first in the order has the claim in the end
+ *   settle   count the new states and edges of each piece
+ *   enter    with the sums of the pieces before, each piece knows its numbers
+ *   link     write edges; now all their ends have numbers
+ *
+ * So numbers, first parents and edges are those of explore.c, whatever the number of threads.
+ */
+#include "sharing.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+enum {
+	PIECE = 128,              /* states, and as few as LEAST_PIECE at the end of a level */
+	LEAST_PIECE = 32,
+	PIECES_PER_THREAD = 32,
+	MOST_SLOTS = 1 << 18,     /* of a piece */
+	SPINS = 4096,             /* before a waiting thread lets others have its core */
+};
+
+struct thread {
+	struct nl_sharing *p;
+	struct nl_tally tally;
+	uint32_t me; /* 0 is the thread that called */
+	pthread_t id;
+};
+
+/* --- waiting for each other -------------------------------------------------------------------- */
+
+static void rest_a_moment(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
+/* Returns when all threads have called it. */
+static void meet(struct nl_sharing *p)
+{
+	const uint32_t meeting = __atomic_load_n(&p->meetings, __ATOMIC_ACQUIRE);
+
+	if (__atomic_add_fetch(&p->waiting, 1, __ATOMIC_ACQ_REL) == p->threads) {
+		p->waiting = 0;
+		__atomic_store_n(&p->meetings, meeting + 1, __ATOMIC_RELEASE);
+		return;
+	}
+	for (int i = 0; __atomic_load_n(&p->meetings, __ATOMIC_ACQUIRE) == meeting; i++) {
+		if (i < SPINS)
+			rest_a_moment();
+		else
+			sched_yield();
+	}
+}
+
+/* The next piece to do, whoever is free. */
+static uint32_t take(uint32_t *taken)
+{
+	return __atomic_fetch_add(taken, 1, __ATOMIC_RELAXED);
+}
+
+/* --- growing the index ------------------------------------------------------------------------- */
+
+/* Every thread moves its share of each zone. */
+static void grow_together(struct nl_sharing *p, uint32_t me)
+{
+	const struct nl_index *x = &p->x->index;
+
+	for (uint64_t end = p->growth.before, begin; end; end = begin) {
+		const uint64_t size = end - (begin = nl_growth_zone(&p->growth, x, end));
+
+		nl_growth_move(&p->growth, x, begin + size * me / p->threads,
+			       begin + size * (me + 1) / p->threads, end, 1);
+		meet(p);
+	}
+	if (!me)
+		nl_growth_end(&p->growth, x);
+	meet(p);
+}
+
+/* --- rounds ------------------------------------------------------------------------------------ */
+
+/* The most that a round can find. */
+static uint64_t most_found(const struct nl_search *x)
+{
+	const uint64_t states = x->level_end - x->next, most = x->threads * PIECES_PER_THREAD * PIECE;
+
+	return (states < most ? states : most) * nl_model.max_successors;
+}
+
+/* Whether a round is within the limits, and claims can be told from numbers. */
+static int has_room_for_round(const struct nl_search *x)
+{
+	const uint64_t slots = (uint64_t)PIECE * nl_model.max_successors;
+
+	return x->count + x->threads * PIECES_PER_THREAD * slots < NL_NONE && nl_has_room(x, most_found(x));
+}
+
+int nl_worth_sharing(const struct nl_search *x)
+{
+	return x->threads > 1 && x->level_end - x->next >= x->least_shared &&
+	       PIECE * (uint64_t)nl_model.max_successors <= MOST_SLOTS && has_room_for_round(x);
+}
+
+static void finish_round(struct nl_sharing *p)
+{
+	struct nl_search *x = p->x;
+	uint64_t next = x->next;
+
+	for (uint32_t k = 0; k < p->count; k++) {
+		x->count += p->pieces[k].fresh;
+		x->edge_count += p->pieces[k].edges;
+		next += p->pieces[k].b.states;
+	}
+	nl_advance(x, next);
+	p->count = 0;
+	p->rounds++;
+}
+
+static void cut(struct nl_sharing *p, uint64_t states)
+{
+	struct nl_search *x = p->x;
+	uint64_t piece = states / p->most_pieces + 1, first = x->next;
+
+	if (piece < LEAST_PIECE && piece < x->least_shared)
+		piece = x->least_shared < LEAST_PIECE ? x->least_shared : LEAST_PIECE;
+	if (piece > PIECE)
+		piece = PIECE;
+	for (; p->count < p->most_pieces && first < x->level_end; first += piece) {
+		struct nl_batch *b = &p->pieces[p->count++].b;
+
+		b->first = first;
+		b->states = (uint32_t)(x->level_end - first < piece ? x->level_end - first : piece);
+	}
+	p->taken = 0;
+}
+
+/* Ends a round and cuts the next one; without pieces, sharing is over. One thread does it. */
+static void plan(struct nl_sharing *p)
+{
+	struct nl_search *x = p->x;
+	uint64_t entries;
+
+	if (p->count)
+		finish_round(p);
+	if (p->rounds && nl_now() >= p->end)
+		return;
+	if (x->next == x->level_end) {
+		if (x->count == x->level_end)
+			return;
+		if (!nl_begin_level(x)) {
+			p->failed = 1;
+			return;
+		}
+		if (!nl_worth_sharing(x))
+			return;
+	}
+	if (!has_room_for_round(x))
+		return;
+	entries = nl_index_wanted(x, x->count + most_found(x));
+	if (entries > x->index.entries && !nl_growth_begin(&p->growth, &x->index, entries)) {
+		p->failed = 1;
+		return;
+	}
+	cut(p, x->level_end - x->next);
+}
+
+/* Goes through the pieces that a thread has. */
+#define MINE(call)                                                                                 \
+	for (uint32_t k = 0; k < p->count; k++)                                                    \
+		if (p->pieces[k].by == me)                                                         \
+			call;
+
+static void round_of(struct nl_sharing *p, struct nl_tally *t, uint32_t me)
+{
+	uint32_t taken;
+
+	while ((taken = take(&p->taken)) < p->count) {
+		p->pieces[taken].by = me;
+		nl_look_up(p, t, taken);
+	}
+	meet(p);
+	MINE(nl_settle(p, k))
+	meet(p);
+	if (!me)
+		nl_number(p);
+	meet(p);
+	MINE(nl_enter(p, k))
+	meet(p);
+	if (p->x->graph) {
+		MINE(nl_write_edges(p, k))
+		meet(p);
+	}
+}
+
+static void work(struct nl_sharing *p, struct nl_tally *t, uint32_t me)
+{
+	for (;;) {
+		if (!me)
+			plan(p);
+		meet(p);
+		if (!p->count)
+			return;
+		if (p->growth.aside)
+			grow_together(p, me);
+		round_of(p, t, me);
+	}
+}
+
+/* --- beginning and end ------------------------------------------------------------------------- */
+
+static void *work_along(void *argument)
+{
+	struct thread *thread = argument;
+
+	while (!__atomic_load_n(&thread->p->threads, __ATOMIC_ACQUIRE))
+		sched_yield(); /* how many there are is not known yet */
+	work(thread->p, &thread->tally, thread->me);
+	return NULL;
+}
+
+void nl_sharing_close(struct nl_sharing *p)
+{
+	if (!p)
+		return;
+	for (uint32_t k = 0; p->pieces && k < p->most_pieces; k++) {
+		struct piece *piece = &p->pieces[k];
+
+		nl_release(piece->to, piece->b.most_slots * sizeof(*piece->to));
+		nl_release(piece->claim, piece->b.most_slots * sizeof(*piece->claim));
+		nl_batch_close(&piece->b);
+	}
+	free(p->pieces);
+	free(p);
+}
+
+/* All that several threads need, or NULL. */
+struct nl_sharing *nl_sharing_open(struct nl_search *x)
+{
+	const uint64_t slots = (uint64_t)PIECE * nl_model.max_successors;
+	struct nl_sharing *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->x = x;
+	p->most_pieces = x->threads * PIECES_PER_THREAD;
+	p->pieces = calloc(p->most_pieces, sizeof(*p->pieces));
+	if (!p->pieces) {
+		nl_sharing_close(p);
+		return NULL;
+	}
+	for (uint32_t k = 0; k < p->most_pieces; k++) {
+		struct piece *piece = &p->pieces[k];
+
+		piece->to = nl_reserve(slots * sizeof(*piece->to));
+		piece->claim = nl_reserve(slots * sizeof(*piece->claim));
+		if (!nl_batch_open(&piece->b, PIECE, slots) || !piece->to || !piece->claim) {
+			nl_sharing_close(p);
+			return NULL;
+		}
+	}
+	return p;
+}
+
+/* Runs as many threads as can be had, this one included, until a plan ends it. */
+static void run(struct nl_sharing *p, struct thread *others)
+{
+	struct nl_search *x = p->x;
+	uint32_t ready = 0, started = 0;
+
+	for (; ready + 1 < x->threads && nl_tally_open(&others[ready].tally); ready++) {
+		others[ready].p = p;
+		others[ready].me = ready + 1;
+	}
+	while (started < ready &&
+	       !pthread_create(&others[started].id, NULL, work_along, &others[started]))
+		started++;
+	__atomic_store_n(&p->threads, started + 1, __ATOMIC_RELEASE);
+	work(p, &x->tally, 0);
+	for (uint32_t i = 0; i < started; i++) {
+		pthread_join(others[i].id, NULL);
+		nl_tally_add(&x->tally, &others[i].tally);
+	}
+	while (ready)
+		nl_tally_close(&others[--ready].tally);
+}
+
+int nl_share(struct nl_search *x, uint64_t end)
+{
+	struct thread *others = calloc(x->threads, sizeof(*others));
+	struct nl_sharing *p = x->sharing;
+
+	if (!others)
+		return 0;
+	p->threads = p->rounds = 0;
+	p->failed = 0;
+	p->end = end;
+	run(p, others);
+	free(others);
+	return !p->failed;
+}
