@@ -88,16 +88,34 @@ def literal_call(
     return LiteralCall(name, module.where(node), values)
 
 
-def literal_calls(module: Module, variable: str, call: str) -> Iterator[ast.expr]:
-    """The elements of `VARIABLE = [call(...), ...]`; nothing where the file has no VARIABLE."""
+def literal_calls(module: Module, variable: str, call: str) -> Iterator[tuple[Module, ast.expr]]:
+    """The elements of `VARIABLE = [call(...), ...]` and the file that each stands in.
+
+    Lists can be joined, and be constants, of this file or imported: `VARIABLE = [...] + SHARED`.
+    Nothing where the file has no VARIABLE of its own.
+    """
     decl = module.names.get(variable)
-    if not isinstance(decl, ConstDecl) or decl.module is not module:
-        return
-    match decl.node:
+    if isinstance(decl, ConstDecl) and decl.module is module:
+        wanted = f"write {variable} = [{call}(...), ...]"
+        yield from _elements(module, decl.node, wanted, {variable})
+
+
+def _elements(
+    module: Module, node: ast.expr, wanted: str, open_names: Collection[str]
+) -> Iterator[tuple[Module, ast.expr]]:
+    match node:
         case ast.List(elements) | ast.Tuple(elements):
-            yield from elements
+            yield from ((module, element) for element in elements)
+        case ast.BinOp(left, ast.Add(), right):
+            yield from _elements(module, left, wanted, open_names)
+            yield from _elements(module, right, wanted, open_names)
+        case ast.Name(name) if name not in open_names:
+            decl = module.names.get(name)
+            if not isinstance(decl, ConstDecl):
+                raise CompileError(f"no constant `{name}`", module.where(node), wanted)
+            yield from _elements(decl.module, decl.node, wanted, {*open_names, name})
         case other:
-            raise CompileError(f"write {variable} = [{call}(...), ...]", module.where(other))
+            raise CompileError(wanted, module.where(other))
 
 
 def literal(module: Module, node: ast.expr, open_names: Collection[str] = ()) -> Literal:

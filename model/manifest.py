@@ -27,7 +27,7 @@ from model.literals import Argument, LiteralCall, literal, literal_call, literal
 
 RECOVERIES = ROOT / "model" / "designs" / "recovery"
 ALL = "*"
-_RUN_WORDS = ("name", "env", "why", "properties", "kind", "default")
+_RUN_WORDS = ("name", "env", "why", "properties", "kind", "long")
 _EXPECT_WORDS = ("property", "runs", "verdict", "because", "reported")
 _UNREACHED_WORDS = ("routine", "statement", "because", "process")
 _VERDICTS = ("holds", "violated")
@@ -40,7 +40,8 @@ class Run:
 
     `knobs` are the run's own settings, without those of the environment. Empty `properties` means
     all. `kind` is the kind of allocation of all objects, empty for plain slab objects, for which
-    every recovery is right. A run that is no `default` is done on request only.
+    every recovery is right. A `long` run is done on request only; the number is how many states it
+    had when it was last measured.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Run:
     knobs: tuple[tuple[str, int], ...] = ()
     properties: tuple[str, ...] = ()
     kind: str = ""
-    default: bool = True
+    long: int = 0
     where: Provenance = _NOWHERE
 
     @property
@@ -83,7 +84,10 @@ class Unreached:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that a design file says about itself. `knobs` are those it can be configured with."""
+    """All that a design file says about itself. `knobs` are those it can be configured with.
+
+    `files` are the design and what it imports, directly or not.
+    """
 
     name: str
     path: Path
@@ -93,6 +97,7 @@ class Manifest:
     expectations: tuple[Expectation, ...]
     unreached: tuple[Unreached, ...]
     knobs: Mapping[str, Knob]
+    files: tuple[Path, ...] = ()
 
 
 def read_manifest(path: Path, properties: Collection[str]) -> Manifest:
@@ -101,8 +106,8 @@ def read_manifest(path: Path, properties: Collection[str]) -> Manifest:
     module = loader.load(path)
     recovery = _recovery(module)
     runs: list[Run] = []
-    for node in literal_calls(module, "RUNS", "run"):
-        run = read_run(module, node, loader.knobs, properties)
+    for file, node in literal_calls(module, "RUNS", "run"):
+        run = read_run(file, node, loader.knobs, properties)
         if run.name in {other.name for other in runs}:
             raise CompileError(f"a second run `{run.name}`", run.where, "give it another name")
         if run.kind and not recovery:
@@ -119,24 +124,30 @@ def read_manifest(path: Path, properties: Collection[str]) -> Manifest:
         recovery=recovery,
         runs=tuple(runs),
         expectations=tuple(
-            _expectation(module, node, [run.name for run in runs], properties)
-            for node in literal_calls(module, "EXPECT", "expect")
+            _expectation(file, node, [run.name for run in runs], properties)
+            for file, node in literal_calls(module, "EXPECT", "expect")
         ),
         unreached=tuple(
             entry
-            for node in literal_calls(module, "UNREACHED", "unreached")
-            for entry in _unreached(module, node)
+            for file, node in literal_calls(module, "UNREACHED", "unreached")
+            for entry in _unreached(file, node)
         ),
         knobs=dict(loader.knobs),
+        files=tuple(loader.modules),
     )
 
 
 def has_runs(path: Path) -> bool:
-    """Whether a file declares RUNS: a design, and not only a part of some."""
+    """Whether a file declares RUNS: a design, and not only a part of some.
+
+    What cannot be parsed counts as one, so that whoever reads it says what is wrong.
+    """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+    except FileNotFoundError:
         return False
+    except (OSError, SyntaxError, ValueError):
+        return True
     names = {
         t.id
         for s in tree.body
@@ -171,7 +182,7 @@ def read_run(
         knobs=tuple(settings),
         properties=_properties(chosen, properties) if chosen else (),
         kind=_one_of(kind, kind.text("kind"), KIND_NAMES, "kind of allocation") if kind else "",
-        default=call.args["default"].flag("default") if "default" in call.args else True,
+        long=_states(call),
         where=call.where,
     )
     defaults = {knob.name: knob.default for knob in knobs.values()}
@@ -230,6 +241,18 @@ def _text(module: Module, name: str) -> str:
     if not isinstance(decl, ConstDecl) or decl.module is not module:
         return ""
     return Argument(literal(module, decl.node), module.where(decl.node)).text(name)
+
+
+def _states(call: LiteralCall) -> int:
+    """`long=6_700_000`: how many states the run had; 0 where it is none of the long ones."""
+    argument = call.args.get("long")
+    if argument is None:
+        return 0
+    if isinstance(argument.value, bool) or argument.number("long") < 1:
+        raise CompileError(
+            f"long={argument.value}", argument.where, "give the number of states the run has had"
+        )
+    return argument.number("long")
 
 
 def _optional(call: LiteralCall, key: str) -> Argument | None:

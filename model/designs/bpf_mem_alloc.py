@@ -11,18 +11,22 @@ Abstractions:
 * The high watermark is 0, so every free asks for the irq_work and all elements are
   trimmed; refilling and reuse are not modelled. What is freed here is the memory of an element.
 * call_rcu_tasks_trace() and call_rcu() behind it are one callback and one grace period.
-* Destruction of the allocator, which drains all lists without a grace period once nobody can use
-  it any more, is not modelled.
+* Destruction of the allocator is its barrier, and is called as its users must: once every element
+  has been given back and nobody is inside (`barrier_when_unused`). It drains all lists without a
+  grace period, since no reader can be left then.
+* There is no shrinker. What a CPU that goes offline has on its lists stays there: destruction
+  visits every possible CPU.
 """
 
 from model.kernel.callbacks import RcuHead, call_rcu
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
 from model.kernel.objects import Object
 from model.kernel.slab import kvfree
+from model.kernel.waiting import irq_work_sync, rcu_barrier
 from model.language.syntax import (
     NULL,
     Embed,
@@ -58,15 +62,148 @@ RUNS = [
         "rt", env="preempt_rt", why="the drain runs in a thread", cpus=1, nmis=1, probes=1, tasks=1
     ),
     run("up", env="up", why="no SMP", nmis=1, probes=1, readers=1),
+    run(
+        "destroy",
+        env="smp",
+        why="the allocator is destroyed once it is not used any more",
+        barriers=1,
+        barrier_when_unused=True,
+        nmis=1,
+        probes=1,
+        tasks=1,
+        cpus=1,
+        objects=3,
+        other_gps=0,
+    ),
+    run(
+        "destroy-two-cpus",
+        env="smp",
+        why="the same on two CPUs",
+        barriers=1,
+        barrier_when_unused=True,
+        hardirqs=1,
+        nmis=1,
+        tasks=1,
+        other_gps=0,
+    ),
+    run(
+        "destroy-rt",
+        env="preempt_rt",
+        why="destruction sleeps until the drain's thread is done",
+        barriers=1,
+        barrier_when_unused=True,
+        nmis=1,
+        probes=1,
+        tasks=1,
+        cpus=1,
+        other_gps=0,
+    ),
+    run(
+        "hotplug",
+        env="smp",
+        why="a CPU goes offline; no NMI after the last run of its irq_works",
+        hotplug=1,
+        late_nmis=False,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        other_gps=0,
+    ),
+    run(
+        "hotplug-destroy",
+        env="smp",
+        why="an NMI on a dying CPU, then the allocator is destroyed",
+        hotplug=1,
+        barriers=1,
+        barrier_when_unused=True,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        other_gps=0,
+    ),
+    run(
+        "hotplug-destroy-repaired",
+        env="smp",
+        why="the repair of F-7: a dead CPU's irq_works are run elsewhere",
+        hotplug=1,
+        dead_cpu_irq_works=True,
+        callback_lists=True,
+        barriers=1,
+        barrier_when_unused=True,
+        nmis=1,
+        tasks=1,
+        other_gps=0,
+    ),
+    run(
+        "everybody",
+        env="smp",
+        why="whoever can free, with readers and others' grace periods",
+        cpus=1,
+        tasks=1,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+    ),
+    run(
+        "everybody-destroy",
+        env="smp",
+        why="whoever can free, then the allocator is destroyed",
+        barriers=1,
+        barrier_when_unused=True,
+        cpus=1,
+        tasks=1,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+    ),
+    run(
+        "everybody-hotplug",
+        env="smp",
+        why="whoever can free, with hotplug and the repair of F-7",
+        hotplug=1,
+        dead_cpu_irq_works=True,
+        tasks=1,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
     expect(
         "no_lost_objects",
-        runs="*",
+        runs=(
+            "any-context",
+            "two-cpus",
+            "irqs",
+            "rt",
+            "up",
+            "destroy",
+            "destroy-two-cpus",
+            "destroy-rt",
+            "hotplug-destroy-repaired",
+            "everybody",
+            "everybody-destroy",
+            "everybody-hotplug",
+        ),
         verdict="violated",
         because="F-3: what comes while a callback is in flight waits for the next free on its CPU",
         reported="by design: elements stay in the allocator until it is destroyed",
+    ),
+    expect(
+        "no_lost_objects",
+        runs=("hotplug-destroy",),
+        verdict="violated",
+        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
+    ),
+    expect(
+        "barrier",
+        runs=("hotplug-destroy",),
+        verdict="violated",
+        because="F-7: destruction waits for that irq_work",
     ),
     expect(
         "*", runs="*", verdict="holds", because="the counter tells every nested free on its CPU"
@@ -198,18 +335,56 @@ def start_callback(cache: Cache) -> None:
 def free_waiting(head: RcuHead) -> None:
     """The grace period is over: free each element."""
     cache = container_of(head, Cache.rcu)
-    obj = cache.waiting_for_gp
+    free_all(take_waiting_for_gp(cache))
+    callback_is_over(cache)
+
+
+@atomic
+def take_waiting_for_gp(cache: Cache) -> Object:
+    """llist_del_all(): the callback and the destruction of the allocator may both want the list."""
+    first = cache.waiting_for_gp
     cache.waiting_for_gp = NULL
+    return first
+
+
+@routine(models="kernel/bpf/memalloc.c: free_all")
+def free_all(first: Object) -> None:
+    """Free every element of a chain that nobody else has."""
+    obj: Object = first
     while obj != NULL:
         following = obj.next
         event("link_read", obj)
         event("taken", obj)
         kvfree(obj)
         obj = following
-    callback_is_over(cache)
 
 
 @atomic
 def callback_is_over(cache: Cache) -> None:
     """atomic_set(&c->call_rcu_in_progress, 0)."""
     cache.in_progress = False
+
+
+# --- destruction --------------------------------------------------------------------------------
+
+
+@routine(models="kernel/bpf/memalloc.c: bpf_mem_alloc_destroy", entry=(barrier,))
+def bpf_mem_alloc_destroy() -> None:
+    """Nobody uses the allocator any more: free what is on its lists, then wait for callbacks."""
+    for cache in Cache:
+        irq_work_sync(cache.refill_work)
+        drain_mem_cache(cache)
+    rcu_barrier()
+
+
+@routine(models="kernel/bpf/memalloc.c: drain_mem_cache")
+def drain_mem_cache(cache: Cache) -> None:
+    """Only the list of a callback in flight is shared with anybody; the rest is taken plainly."""
+    by_rcu = cache.free_by_rcu
+    cache.free_by_rcu = NULL
+    free_all(by_rcu)
+    free_all(take_waiting_for_gp(cache))
+    free = cache.free_llist
+    cache.free_llist = NULL
+    free_all(free)
+    free_all(llist_del_all(cache.free_llist_extra))

@@ -7,10 +7,22 @@ when the object is handed on, in a context that may spin.
 """
 
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
+from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS, DEFERRAL_UNREACHED
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker
+from model.kernel.contexts import (
+    barrier,
+    batching_init,
+    boot_client,
+    client,
+    hardirq,
+    nmi,
+    probe,
+    scheduler_starts,
+    shrinker,
+)
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -49,16 +61,6 @@ RUNS = [
     run("two-nmis", env="smp", why="two objects parked", nmis=2, bnodes=0, other_gps=0),
     run("nmi-gps", env="smp", why="others' grace periods", tasks=1, nmis=1, readers=1, bnodes=0),
     run(
-        "irqs",
-        env="smp",
-        why="device interrupts free too",
-        hardirqs=1,
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
         "migration",
         env="smp",
         why="tasks and workers are preempted once and may migrate",
@@ -79,27 +81,6 @@ RUNS = [
         nmis=1,
         readers=1,
         bnodes=1,
-        other_gps=0,
-    ),
-    run(
-        "delays",
-        env="smp",
-        why="a page's worth is two objects: the long delay is cut short, while the timer fires",
-        tasks=1,
-        bnodes=0,
-        bnode_records=2,
-        other_gps=0,
-    ),
-    run(
-        "pages",
-        env="smp",
-        why="pages of two records, two workers",
-        cpus=1,
-        objects=3,
-        tasks=1,
-        workers=2,
-        bnodes=2,
-        bnode_records=2,
         other_gps=0,
     ),
     run(
@@ -145,98 +126,6 @@ RUNS = [
     ),
     run("up", env="up", why="no SMP", nmis=1, probes=1, readers=1, bnodes=0),
     run(
-        "barrier",
-        env="smp",
-        why="the barrier while an NMI frees",
-        barriers=1,
-        nmis=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "barrier-lists",
-        env="smp",
-        why="one CPU, two objects: the barrier while an NMI frees",
-        barriers=1,
-        nmis=1,
-        tasks=1,
-        cpus=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "shrinker",
-        env="smp",
-        why="memory is short: the monitor's body runs in the shrinker too",
-        shrinks=1,
-        tasks=1,
-        objects=1,
-        readers=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "shrinker-lists",
-        env="smp",
-        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
-        shrinks=1,
-        preemptions=1,
-        cpus=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "no-interrupt",
-        env="no_irq_work_interrupt",
-        why="what is parked waits for the tick",
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "no-interrupt-barrier",
-        env="no_irq_work_interrupt",
-        why="the barrier sleeps while it waits for an irq_work",
-        barriers=1,
-        cpus=1,
-        objects=1,
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "two-barriers",
-        env="preempt_rt",
-        why="two tasks call the barrier at once",
-        properties=("barrier",),
-        cpus=1,
-        barriers=2,
-        nmis=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "two-barriers-repaired",
-        env="preempt_rt",
-        why="the repair of F-4: a mutex around irq_work_sync()",
-        properties=("barrier",),
-        barrier_mutex=True,
-        cpus=1,
-        barriers=2,
-        nmis=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
         "hotplug",
         env="smp",
         why="a CPU goes offline and its irq_works run for the last time; no NMI after that",
@@ -248,10 +137,11 @@ RUNS = [
         other_gps=0,
     ),
     run(
-        "hotplug-late-nmi",
+        "hotplug-repaired-probe",
         env="smp",
-        why="the same, with an NMI after that",
+        why="the repair of F-7, with probes",
         hotplug=1,
+        dead_cpu_irq_works=True,
         nmis=1,
         probes=1,
         tasks=1,
@@ -260,47 +150,74 @@ RUNS = [
         other_gps=0,
     ),
     run(
-        "hotplug-rt",
-        env="preempt_rt",
-        why="the irq_work thread of the CPU is parked first",
-        hotplug=1,
-        late_nmis=False,
-        nmis=1,
+        "clients",
+        env="smp",
+        why="whoever can free, by twos",
+        cpus=1,
         tasks=1,
+        hardirqs=1,
+        nmis=2,
+        probes=1,
+        readers=1,
+        bnodes=0,
+    ),
+    run(
+        "everybody",
+        env="smp",
+        why="all at once, one object; with the repairs of F-1 and F-10",
+        cpus=1,
         objects=1,
+        tasks=1,
+        workers=2,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        preemptions=1,
+        barriers=1,
+        barrier_rearms=True,
+        barrier_waits_for_shrinker=True,
+        shrinks=1,
         bnodes=0,
         other_gps=0,
     ),
-]
+    run(
+        "everybody-gps",
+        env="smp",
+        why="the same without interrupts, with others' grace periods and two barriers",
+        cpus=1,
+        objects=1,
+        tasks=1,
+        workers=2,
+        preemptions=1,
+        barriers=2,
+        barrier_rearms=True,
+        barrier_waits_for_shrinker=True,
+        shrinks=1,
+        bnodes=0,
+    ),
+    run(
+        "everybody-hotplug",
+        env="smp",
+        why="the same with hotplug and the repair of F-7",
+        objects=1,
+        tasks=1,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        preemptions=1,
+        hotplug=1,
+        dead_cpu_irq_works=True,
+        bnodes=0,
+    ),
+] + DEFERRAL_RUNS
 
 EXPECT = [
-    expect(
-        "no_lost_objects",
-        runs=("hotplug-late-nmi",),
-        verdict="violated",
-        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("hotplug-rt",),
-        verdict="violated",
-        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
-    ),
-    expect(
-        "barrier",
-        runs=("two-barriers",),
-        verdict="violated",
-        because="F-4: irq_work_sync() has one slot for a waiter; the second takes the first's",
-        reported="callers of irq_work_sync() must serialise; nothing here does",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("barrier", "barrier-lists", "no-interrupt-barrier"),
-        verdict="violated",
-        because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
-    ),
     expect("*", runs="*", verdict="holds", because="what the nolock entry touches takes no lock"),
-]
+] + DEFERRAL_EXPECT
+
+UNREACHED = DEFERRAL_UNREACHED
 
 set_knob("rcu_ptr", True)
 
@@ -313,7 +230,7 @@ class Parked:
     work: Embed[IrqWork] = embed(func=drain_parked, lazy=False, hard=False)
 
 
-@routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, hardirq))
+@routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, boot_client, hardirq))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): mainline's."""
     queue_in_normal_context(head)
@@ -321,7 +238,7 @@ def kvfree_call_rcu(head: Object) -> None:
 
 @routine(
     models="mm/slab_common.c: kfree_rcu_nolock, variant that always defers",
-    entry=(client, hardirq, nmi, probe),
+    entry=(client, boot_client, hardirq, nmi, probe),
 )
 def kfree_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): from any context. With preemption off, so that list and work match."""
@@ -359,3 +276,15 @@ def kvfree_rcu_barrier() -> None:
 def kfree_rcu_shrink_scan() -> None:
     """The shrinker: mainline's, which knows of krcps only."""
     shrink_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_init, v6.19", entry=(batching_init,))
+def kvfree_rcu_init() -> None:
+    """Early boot: mainline's."""
+    initialise_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_scheduler_running, v6.19", entry=(scheduler_starts,))
+def kfree_rcu_scheduler_running() -> None:
+    """The scheduler runs: mainline's."""
+    arm_every_monitor()

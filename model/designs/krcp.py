@@ -5,16 +5,17 @@ hand, onto a list through their own link word. A monitor work drains what a grac
 already covered and hands the rest to one of two batches, which free after a grace period of
 their own. How objects get in is the design's part; this file is what happens to them then.
 
-Left out: early boot. Without `page_worker` whether a page is at hand is a free choice, which
-includes every outcome that the page-cache worker (page_cache.py) could have. The barrier is in
-krcp_barrier.py, the shrinker in shrinker.py, the 1-argument call in one_argument.py. All objects of
-a run are of one kind, so one of the two bulk channels (slab, vmalloc) is in use, and one is
-modelled. `debug_rcu_head_queue()` never finds an object queued already: a general client frees each
-object once.
+Without `page_worker` whether a page is at hand is a free choice, which includes every outcome that
+the page-cache worker (page_cache.py) could have. The barrier is in krcp_barrier.py, early boot in
+krcp_boot.py, the shrinker in shrinker.py, the 1-argument call in one_argument.py. All objects of a
+run are of one kind, so one of the two bulk channels (slab, vmalloc) is in use, and one is modelled.
+`debug_rcu_head_queue()` never finds an object queued already: a general client frees each object
+once.
 """
 
 from model.designs.pages import Bnode, any_free_page, empty_page, put_page
 from model.designs.separate_list import SeparateList, take_covered, take_separate_list
+from model.kernel.boot_stages import rcu_scheduler_is_running
 from model.kernel.cpu import Cpu
 from model.kernel.debug import debug_object_unqueue
 from model.kernel.locks import (
@@ -70,6 +71,7 @@ class KrwBatch:
 class Krcp:
     """struct kfree_rcu_cpu. The bulk list is known by its oldest page (tail) and newest (front)."""
 
+    initialized: bool
     lock: Embed[RawSpinlock]
     head: Object = guarded("lock", link="next", count="head_count")
     head_count: Range[0, cfg.objects + 1] = guarded("lock")
@@ -106,6 +108,9 @@ def add_ptr_to_bulk(krcp: Krcp, obj: Object) -> bool:
     """The bulk channel: a record in the newest page, or in a new one if one is at hand."""
     if cfg.bnodes == 0:
         return False
+    if cfg.boot:
+        if not krcp.initialized:
+            return False
     bnode: Bnode = krcp.bulk_front
     full: bool = bnode == NULL
     if not full:
@@ -188,6 +193,13 @@ def schedule_delayed_monitor_work(krcp: Krcp) -> None:
                 mod_delayed_work(krcp.monitor_work)
         return
     queue_delayed_work(krcp.monitor_work, not soon)
+
+
+@inline
+def arm_monitor(krcp: Krcp) -> None:
+    """What a free does last, with krcp->lock held: not in early boot."""
+    if rcu_scheduler_is_running():
+        schedule_delayed_monitor_work(krcp)
 
 
 # --- the monitor --------------------------------------------------------------------------------

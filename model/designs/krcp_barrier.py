@@ -6,6 +6,7 @@ from model.designs.krcp import (
     rearm_monitor,
     something_is_queued,
 )
+from model.designs.shrinker import wait_for_shrinker
 from model.kernel.waiting import cancel_delayed_work_sync, flush_rcu_work
 from model.language.syntax import cfg, inline, knob, routine
 
@@ -18,6 +19,7 @@ def kvfree_rcu_barrier() -> None:
     for krcp in Krcp:
         if something_is_queued(krcp):
             hand_to_batches(krcp)
+    wait_for_shrinker()
     for krcp in Krcp:
         cancel_delayed_work_sync(krcp.monitor_work)
         if cfg.barrier_rearms:

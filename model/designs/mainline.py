@@ -4,14 +4,27 @@ Source: mm/slab_common.c. The 2-argument form from any context the run enables; 
 allowed is the question, not an assumption. The machinery behind it is in krcp.py.
 """
 
-from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, schedule_delayed_monitor_work
+from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, arm_monitor
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
+from model.designs.krcp_runs import KRCP_EXPECT, KRCP_RUNS
 from model.designs.one_argument import queue_record
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.shrinker import shrink_every_krcp
 from model.designs.unbatched import free_by_callback
 from model.kernel.callbacks import call_rcu
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker, sleeping_client
+from model.kernel.contexts import (
+    barrier,
+    batching_init,
+    boot_client,
+    client,
+    hardirq,
+    nmi,
+    probe,
+    scheduler_starts,
+    shrinker,
+    sleeping_client,
+)
 from model.kernel.cpu import this_cpu
 from model.kernel.debug import (
     debug_object_queue,
@@ -73,27 +86,6 @@ RUNS = [
         bnodes=2,
     ),
     run(
-        "delays",
-        env="smp",
-        why="a page's worth is two objects: the long delay is cut short, while the timer fires",
-        tasks=1,
-        bnodes=0,
-        bnode_records=2,
-        other_gps=0,
-    ),
-    run(
-        "pages",
-        env="smp",
-        why="pages of two records, two workers",
-        cpus=1,
-        objects=3,
-        tasks=1,
-        workers=2,
-        bnodes=2,
-        bnode_records=2,
-        other_gps=0,
-    ),
-    run(
         "barrier",
         env="smp",
         why="the barrier while tasks free",
@@ -145,17 +137,6 @@ RUNS = [
         other_gps=0,
     ),
     run(
-        "shrinker-lists",
-        env="smp",
-        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
-        shrinks=1,
-        preemptions=1,
-        cpus=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
         "one-argument",
         env="smp",
         why="no link word: a page is allocated, or the caller waits for a grace period",
@@ -202,7 +183,87 @@ RUNS = [
         tasks=1,
         bnodes=0,
     ),
-]
+    run(
+        "boot",
+        env="smp",
+        why="from early boot on: before RCU, the batching machinery and the scheduler are up",
+        boot=True,
+        tasks=1,
+        objects=1,
+        hardirqs=1,
+        bnodes=1,
+        other_gps=0,
+    ),
+    run(
+        "boot-lists",
+        env="smp",
+        why="one CPU, two objects: what was queued or parked before the scheduler runs",
+        boot=True,
+        cpus=1,
+        tasks=1,
+        hardirqs=1,
+        bnodes=1,
+        other_gps=0,
+    ),
+    run(
+        "clients",
+        env="smp",
+        why="whoever may free, by twos",
+        cpus=1,
+        tasks=1,
+        sleepers=1,
+        hardirqs=1,
+        readers=1,
+        bnodes=0,
+    ),
+    run(
+        "everybody",
+        env="smp",
+        why="all at once, one object; with the repairs of F-1 and F-10",
+        cpus=1,
+        objects=1,
+        tasks=1,
+        sleepers=1,
+        workers=2,
+        hardirqs=1,
+        readers=1,
+        preemptions=1,
+        barriers=1,
+        barrier_rearms=True,
+        barrier_waits_for_shrinker=True,
+        shrinks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "everybody-gps",
+        env="smp",
+        why="the same without interrupts, with others' grace periods and two barriers",
+        cpus=1,
+        objects=1,
+        tasks=1,
+        workers=2,
+        preemptions=1,
+        barriers=2,
+        barrier_rearms=True,
+        barrier_waits_for_shrinker=True,
+        shrinks=1,
+        bnodes=0,
+    ),
+    run(
+        "everybody-hotplug",
+        env="smp",
+        why="a CPU goes offline and comes back; nothing is moved",
+        objects=1,
+        tasks=1,
+        sleepers=1,
+        hardirqs=1,
+        readers=1,
+        preemptions=1,
+        hotplug=1,
+        bnodes=0,
+    ),
+] + KRCP_RUNS
 
 EXPECT = [
     expect(
@@ -226,7 +287,7 @@ EXPECT = [
         reported="the reason for the series",
     ),
     expect("*", runs="*", verdict="holds", because="what is left is mainline's promise"),
-]
+] + KRCP_EXPECT
 
 UNREACHED = [
     unreached(
@@ -255,7 +316,10 @@ def kvfree_rcu_barrier() -> None:
     wait_for_batches()
 
 
-@routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, hardirq, nmi, probe))
+@routine(
+    models="mm/slab_common.c: kvfree_call_rcu, v6.19",
+    entry=(client, boot_client, hardirq, nmi, probe),
+)
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(ptr, head): `head` stands for the object and for its rcu_head alike."""
     if not cfg.batched:
@@ -311,7 +375,7 @@ def queue_on_krcp(head: Object) -> None:
             run_page_cache_worker(krcp)
         add_to_list(krcp, head)
     kmemleak_ignore(head)
-    schedule_delayed_monitor_work(krcp)
+    arm_monitor(krcp)
     raw_spin_unlock(krcp.lock)
     local_irq_restore(flags)
 
@@ -320,3 +384,15 @@ def queue_on_krcp(head: Object) -> None:
 def kfree_rcu_shrink_scan() -> None:
     """The shrinker: mainline's, which knows of krcps only."""
     shrink_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_init, v6.19", entry=(batching_init,))
+def kvfree_rcu_init() -> None:
+    """Early boot: mainline's."""
+    initialise_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_scheduler_running, v6.19", entry=(scheduler_starts,))
+def kfree_rcu_scheduler_running() -> None:
+    """The scheduler runs: mainline's."""
+    arm_every_monitor()

@@ -7,10 +7,22 @@ mainline's, the rcu_head is kept, so `head->func` is set before the object is pa
 """
 
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
+from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS, DEFERRAL_UNREACHED
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker
+from model.kernel.contexts import (
+    barrier,
+    batching_init,
+    boot_client,
+    client,
+    hardirq,
+    nmi,
+    probe,
+    scheduler_starts,
+    shrinker,
+)
 from model.kernel.cpu import Cpu, hits_handler, in_nmi, irqs_disabled, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
@@ -96,54 +108,6 @@ RUNS = [
     ),
     run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
     run(
-        "irqs",
-        env="smp",
-        why="device interrupts free too",
-        hardirqs=1,
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "barrier",
-        env="smp",
-        why="the barrier while an NMI frees",
-        barriers=1,
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        objects=1,
-        other_gps=0,
-    ),
-    run(
-        "two-barriers",
-        env="preempt_rt",
-        why="two tasks call the barrier at once",
-        properties=("barrier",),
-        cpus=1,
-        barriers=2,
-        nmis=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "two-barriers-repaired",
-        env="preempt_rt",
-        why="the repair of F-4: a mutex around irq_work_sync()",
-        properties=("barrier",),
-        barrier_mutex=True,
-        cpus=1,
-        barriers=2,
-        nmis=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
         "barrier-rt",
         env="preempt_rt",
         why="one barrier, which sleeps until the handler's thread is done",
@@ -153,17 +117,6 @@ RUNS = [
         tasks=1,
         objects=1,
         bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "barrier-lists",
-        env="smp",
-        why="one CPU, two objects: the barrier while an NMI frees",
-        barriers=1,
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        cpus=1,
         other_gps=0,
     ),
     run(
@@ -188,70 +141,6 @@ RUNS = [
         bnodes=2,
     ),
     run(
-        "delays",
-        env="smp",
-        why="a page's worth is two objects: the long delay is cut short, while the timer fires",
-        tasks=1,
-        bnodes=0,
-        bnode_records=2,
-        other_gps=0,
-    ),
-    run(
-        "pages",
-        env="smp",
-        why="pages of two records, two workers",
-        cpus=1,
-        objects=3,
-        tasks=1,
-        workers=2,
-        bnodes=2,
-        bnode_records=2,
-        other_gps=0,
-    ),
-    run(
-        "shrinker",
-        env="smp",
-        why="memory is short: the monitor's body runs in the shrinker too",
-        shrinks=1,
-        tasks=1,
-        objects=1,
-        readers=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "shrinker-lists",
-        env="smp",
-        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
-        shrinks=1,
-        preemptions=1,
-        cpus=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "no-interrupt",
-        env="no_irq_work_interrupt",
-        why="what is parked waits for the tick",
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "no-interrupt-barrier",
-        env="no_irq_work_interrupt",
-        why="the barrier sleeps while it waits for an irq_work",
-        barriers=1,
-        cpus=1,
-        objects=1,
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
         "hotplug",
         env="smp",
         why="a CPU goes offline and its irq_works run for the last time; no NMI after that",
@@ -263,56 +152,91 @@ RUNS = [
         other_gps=0,
     ),
     run(
-        "hotplug-late-nmi",
+        "clients",
         env="smp",
-        why="the same, with an NMI after that",
-        hotplug=1,
-        nmis=1,
+        why="whoever can free, by twos",
+        detect_irqs_off=True,
+        cpus=1,
         tasks=1,
+        hardirqs=1,
+        nmis=2,
+        probes=1,
+        readers=1,
+        bnodes=0,
+    ),
+    run(
+        "everybody",
+        env="smp",
+        why="all at once, one object; with the repairs of F-1 and F-10",
+        detect_irqs_off=True,
+        cpus=1,
         objects=1,
+        tasks=1,
+        workers=2,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        preemptions=1,
+        barriers=1,
+        barrier_rearms=True,
+        barrier_waits_for_shrinker=True,
+        shrinks=1,
         bnodes=0,
         other_gps=0,
     ),
     run(
-        "hotplug-rt",
-        env="preempt_rt",
-        why="the irq_work thread of the CPU is parked first",
-        hotplug=1,
-        late_nmis=False,
-        nmis=1,
-        tasks=1,
+        "everybody-gps",
+        env="smp",
+        why="the same without interrupts, with others' grace periods and two barriers",
+        detect_irqs_off=True,
+        cpus=1,
         objects=1,
+        tasks=1,
+        workers=2,
+        preemptions=1,
+        barriers=2,
+        barrier_rearms=True,
+        barrier_waits_for_shrinker=True,
+        shrinks=1,
+        bnodes=0,
+    ),
+    run(
+        "everybody-hotplug",
+        env="smp",
+        why="the same with hotplug and the repair of F-7",
+        detect_irqs_off=True,
+        objects=1,
+        tasks=1,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        preemptions=1,
+        hotplug=1,
+        dead_cpu_irq_works=True,
+        bnodes=0,
+    ),
+    run(
+        "everybody-two-nmis",
+        env="smp",
+        why="two objects and two NMIs; with the repairs of F-1 and F-10",
+        long=10_700_000,
+        cpus=1,
+        tasks=1,
+        workers=2,
+        nmis=2,
+        preemptions=1,
+        barriers=1,
+        barrier_rearms=True,
+        barrier_waits_for_shrinker=True,
+        shrinks=1,
         bnodes=0,
         other_gps=0,
     ),
-]
+] + DEFERRAL_RUNS
 
 EXPECT = [
-    expect(
-        "no_lost_objects",
-        runs=("hotplug-late-nmi",),
-        verdict="violated",
-        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("hotplug-rt",),
-        verdict="violated",
-        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
-    ),
-    expect(
-        "barrier",
-        runs=("two-barriers",),
-        verdict="violated",
-        because="F-4: irq_work_sync() has one slot for a waiter; the second takes the first's",
-        reported="callers of irq_work_sync() must serialise; nothing here does",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("barrier", "barrier-lists", "no-interrupt-barrier"),
-        verdict="violated",
-        because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
-    ),
     expect(
         "self_deadlock",
         runs=("any-context", "a1-hardirq"),
@@ -328,21 +252,22 @@ EXPECT = [
         reported="the reason for a caller-declared entry in v3",
     ),
     expect("*", runs="*", verdict="holds", because="with NMIs only the test sees every caller"),
-]
+] + DEFERRAL_EXPECT
 
 UNREACHED = [
-    unreached(
-        ("preempt_count_inc", "preempt_count_dec"),
-        "*",
-        because="tasks call with irqs on, so they never park",
-    ),
     unreached(
         "kvfree_call_rcu",
         "head.func = head",
         process="client",
         because="tasks call with irqs on, so they never park",
     ),
-]
+    unreached(
+        "kvfree_call_rcu",
+        "parked = this_cpu(NmiDeferral)",
+        process="client",
+        because="tasks call with irqs on, so they never park",
+    ),
+] + DEFERRAL_UNREACHED
 
 knob("detect_hardirq", False, "A1': the test is in_nmi() or in_hardirq()")
 knob("detect_irqs_off", False, "A1'': the test is irqs_disabled()")
@@ -368,7 +293,7 @@ def must_park() -> bool:
 
 @routine(
     models="mm/slab_common.c: kvfree_call_rcu as proposed in review",
-    entry=(client, hardirq, nmi, probe),
+    entry=(client, boot_client, hardirq, nmi, probe),
 )
 def kvfree_call_rcu(head: Object) -> None:
     """Park in NMI, go on as mainline anywhere else."""
@@ -410,3 +335,15 @@ def kvfree_rcu_barrier() -> None:
 def kfree_rcu_shrink_scan() -> None:
     """The shrinker: mainline's, which knows of krcps only."""
     shrink_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_init, v6.19", entry=(batching_init,))
+def kvfree_rcu_init() -> None:
+    """Early boot: mainline's."""
+    initialise_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_scheduler_running, v6.19", entry=(scheduler_starts,))
+def kfree_rcu_scheduler_running() -> None:
+    """The scheduler runs: mainline's."""
+    arm_every_monitor()

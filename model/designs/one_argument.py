@@ -15,8 +15,8 @@ from model.designs.krcp import (
     Krcp,
     add_ptr_to_bulk,
     add_record,
+    arm_monitor,
     attach_page,
-    schedule_delayed_monitor_work,
 )
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.pages import Bnode, any_free_page
@@ -46,7 +46,7 @@ def queue_record(obj: Object) -> bool:
             queued = True
     if queued:
         kmemleak_ignore(obj)
-        schedule_delayed_monitor_work(krcp)
+        arm_monitor(krcp)
     elif cfg.page_worker:
         run_page_cache_worker(krcp)
     raw_spin_unlock_irqrestore(krcp.lock, flags)

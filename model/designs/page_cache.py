@@ -11,6 +11,7 @@ Abstractions:
 
 from model.designs.krcp import Krcp, put_cached_bnode
 from model.designs.pages import Bnode, any_free_page, put_page
+from model.kernel.boot_stages import rcu_scheduler_is_running
 from model.kernel.cpu import Cpu
 from model.kernel.hrtimer import Hrtimer, hrtimer_start
 from model.kernel.locks import raw_spin_lock_irqsave, raw_spin_unlock_irqrestore
@@ -51,9 +52,9 @@ def claim_the_work(cache: PageCache) -> bool:
 
 @routine(models="mm/slab_common.c: run_page_cache_worker, v6.19 (krcp->lock is held)")
 def run_page_cache_worker(krcp: Krcp) -> None:
-    """Ask for pages, once at a time."""
+    """Ask for pages, once at a time; not in early boot."""
     cache = of(PageCache, krcp)
-    if claim_the_work(cache):
+    if rcu_scheduler_is_running() and claim_the_work(cache):
         later = cache.backoff
         if later:
             queue_delayed_work(cache.page_cache_work, True)

@@ -5,9 +5,19 @@ address from the address of the link word; queueing is mainline's without the st
 `head->func`. The patch changes nothing about who may call.
 """
 
+from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
 from model.designs.mainline import kvfree_call_rcu
 from model.designs.shrinker import shrink_every_krcp
-from model.kernel.contexts import client, hardirq, nmi, probe, shrinker
+from model.kernel.contexts import (
+    batching_init,
+    boot_client,
+    client,
+    hardirq,
+    nmi,
+    probe,
+    scheduler_starts,
+    shrinker,
+)
 from model.kernel.objects import Object
 from model.language.syntax import (
     expect,
@@ -114,6 +124,26 @@ RUNS = [
         bnode_records=2,
         other_gps=0,
     ),
+    run(
+        "boot",
+        env="smp",
+        why="from early boot on: before RCU, the batching machinery and the scheduler are up",
+        boot=True,
+        tasks=1,
+        objects=1,
+        bnodes=1,
+        other_gps=0,
+    ),
+    run(
+        "boot-lists",
+        env="smp",
+        why="one CPU, two objects: what was queued or parked before the scheduler runs",
+        boot=True,
+        cpus=1,
+        tasks=1,
+        bnodes=1,
+        other_gps=0,
+    ),
 ]
 
 EXPECT = [
@@ -157,7 +187,7 @@ set_knob("rcu_ptr", True)
 
 @routine(
     models="mm/slab_common.c: kvfree_call_rcu_ptr, RFC v1 1/7",
-    entry=(client, hardirq, nmi, probe),
+    entry=(client, boot_client, hardirq, nmi, probe),
 )
 def kvfree_call_rcu_ptr(head: Object) -> None:
     """As kvfree_call_rcu(); the whole difference is in krcp.py under cfg.rcu_ptr."""
@@ -168,3 +198,15 @@ def kvfree_call_rcu_ptr(head: Object) -> None:
 def kfree_rcu_shrink_scan() -> None:
     """The shrinker: mainline's, which knows of krcps only."""
     shrink_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_init, v6.19", entry=(batching_init,))
+def kvfree_rcu_init() -> None:
+    """Early boot: mainline's."""
+    initialise_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_scheduler_running, v6.19", entry=(scheduler_starts,))
+def kfree_rcu_scheduler_running() -> None:
+    """The scheduler runs: mainline's."""
+    arm_every_monitor()

@@ -11,6 +11,9 @@ Abstractions:
   so the raw locks of that path are not here.
 * A callback is invoked at hardirq level with irqs off (see cpu.py), on the CPU whose list it is
   on; without `callback_lists` on any CPU.
+* A dead CPU's list is put behind that of the CPU that takes it over in one step, under the lock and
+  with irqs off; an NMI or a probe that cut into that with a call of call_rcu() is left out. Each
+  callback keeps its grace period, where the kernel may give it a later one.
 * rcu_barrier() waits for the callbacks that are there when it is called, each by a mark of its own
   instead of one callback behind them on every list. Calls of it are not serialised by a mutex: a
   second one at once waits for what both have marked, which is no less than the kernel waits for.
@@ -18,7 +21,7 @@ Abstractions:
   be sooner, on another CPU, is left out.
 """
 
-from model.kernel.cpu import Cpu, this_cpu
+from model.kernel.cpu import Cpu, smp_processor_id, this_cpu
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.rcu import Rcu
@@ -32,14 +35,21 @@ from model.language.syntax import (
     check,
     cookie,
     elapsed,
+    inline,
     knob,
     of,
     pure,
     record,
     routine,
+    tracepoint,
 )
 
 knob("callback_lists", False, "call_rcu() appends to a per-CPU list store by store")
+knob(
+    "probe_in_append",
+    False,
+    "a kprobe between the stores of that append, entered by a jump and not by an exception",
+)
 
 
 @record()
@@ -86,11 +96,20 @@ def append_callback(head: RcuHead) -> None:
     """Link the callback behind the last one. The loads and stores are plain: irqs are off."""
     rdp = this_cpu(RcuData)
     last = rdp.last
+    perhaps_kprobe()
     if last == NULL:
         link_first(rdp, head)
     else:
         link_behind(last, head)
+    perhaps_kprobe()
     rdp.last = head
+
+
+@inline
+def perhaps_kprobe() -> None:
+    """No function is called here, but a kprobe can be put on any instruction."""
+    if cfg.probe_in_append:
+        tracepoint()
 
 
 @atomic
@@ -112,6 +131,29 @@ def note_callback(head: RcuHead) -> None:
     """The callback waits for a grace period that begins from now on."""
     head.snapshot = cookie(2) if Rcu.gp_running else cookie(1)
     head.waiting = True
+
+
+@atomic
+def merge_callbacks(dead: Cpu, here: Cpu) -> None:
+    """rcu_segcblist_merge(): the dead CPU's callbacks go behind those that are here."""
+    theirs = of(RcuData, dead)
+    ours = of(RcuData, here)
+    if theirs.first != NULL:
+        if ours.last == NULL:
+            ours.first = theirs.first
+        else:
+            ours.last.next = theirs.first
+        ours.last = theirs.last
+        theirs.first = NULL
+        theirs.last = NULL
+
+
+@routine(models="kernel/rcu/tree.c: rcutree_migrate_callbacks")
+def rcutree_migrate_callbacks(dead: Cpu) -> None:
+    """The running CPU takes over what waits on a dead one."""
+    flags = local_irq_save()
+    merge_callbacks(dead, smp_processor_id())
+    local_irq_restore(flags)
 
 
 @pure

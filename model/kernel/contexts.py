@@ -6,14 +6,16 @@ work, grace periods that a callback waits for) is a step of the system; what com
 is marked as environment.
 """
 
+from model.kernel.boot import batching_init, boot_client, scheduler_starts
+from model.kernel.boot_stages import threads_are_up
 from model.kernel.bounds import Budget
 from model.kernel.callbacks import (
     RcuHead,
     callback_waits,
 )
-from model.kernel.handlers import hardirq, nmi  # noqa: F401
-from model.kernel.hotplug import stopper  # noqa: F401
-from model.kernel.probes import probe  # noqa: F401
+from model.kernel.handlers import hardirq, nmi
+from model.kernel.hotplug import stopper
+from model.kernel.probes import probe
 from model.kernel.rcu import (
     Rcu,
     begin_grace_period,
@@ -21,8 +23,8 @@ from model.kernel.rcu import (
     may_end,
     somebody_looks,
 )
-from model.kernel.sleepers import barrier, sleeping_client  # noqa: F401
-from model.kernel.tasks import client, shrinker  # noqa: F401
+from model.kernel.sleepers import barrier, sleeping_client
+from model.kernel.tasks import client, shrinker
 from model.language.syntax import (
     action,
     cfg,
@@ -30,11 +32,26 @@ from model.language.syntax import (
     require,
 )
 
+# Designs import these from here.
+__all__ = [
+    "barrier",
+    "batching_init",
+    "boot_client",
+    "client",
+    "hardirq",
+    "nmi",
+    "probe",
+    "scheduler_starts",
+    "shrinker",
+    "sleeping_client",
+    "stopper",
+]
+
 
 @action(when=instances(RcuHead) > 0)
 def grace_period_begins_for_callback() -> None:
     """A callback waits: the grace period that it needs begins."""
-    require(not Rcu.gp_running and callback_waits())
+    require(not Rcu.gp_running and callback_waits() and threads_are_up())
     begin_grace_period()
 
 

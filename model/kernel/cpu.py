@@ -56,7 +56,7 @@ class Cpu:
     `irqs_off_below` whether irqs were off there."""
 
     curr: Task
-    irqs_off: bool
+    irqs_off: bool = cfg.boot
     preempt_count: Range[0, 3]
     probed: Level
     irqs_off_below: bool
@@ -131,12 +131,20 @@ class IrqWorkThread:
 
 @record(per=Cpu, when=cfg.hotplug > 0)
 class Stopper:
-    """The last task on a CPU that goes offline. `dying`: the last run of the CPU's irq_works has
-    begun; `offline`: the CPU runs nothing any more. Until it is back the task stays the CPU's."""
+    """The last task on a CPU that goes offline. `dying`: from the last run of the CPU's irq_works
+    until all that is done for it elsewhere is done; `offline`: the CPU runs nothing any more. Until
+    it is back the task stays the CPU's."""
 
     task: Embed[Task]
     dying: bool
     offline: bool
+
+
+@record(count=1 if cfg.hotplug > 0 else 0)
+class Takedown:
+    """The task that takes CPUs offline, on one that stays. There is one: cpu_hotplug_lock."""
+
+    task: Embed[Task]
 
 
 @pure
@@ -211,7 +219,7 @@ def smp_processor_id() -> Cpu:
     For a task this is a read: it can change while preemptible. In a run without preemptions it
     cannot, and the CPU is the one that the task was started on.
     """
-    if runs_in(irq_workd):
+    if runs_in(irq_workd, boot_client, batching_init, scheduler_starts):
         return my(cpu)
     if runs_in(client, kworker, shrinker) and cfg.preemptions == 0:
         return my(cpu)
@@ -221,6 +229,8 @@ def smp_processor_id() -> Cpu:
         return of(Kworker, me()).task.cpu
     if runs_in(stopper):
         return of(Stopper, me()).task.cpu
+    if runs_in(takedown):
+        return of(Takedown, me()).task.cpu
     if runs_in(shrinker):
         return of(Reclaimer, me()).task.cpu
     if runs_in(barrier, sleeping_client):

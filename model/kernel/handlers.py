@@ -1,5 +1,6 @@
 """Hardirq and NMI handlers, and what makes them run."""
 
+from model.kernel.boot_stages import is_up
 from model.kernel.bounds import Budget
 from model.kernel.callbacks import (
     RcuHead,
@@ -184,6 +185,7 @@ def nmi_arrives(cpu: Cpu, obj: Object, reader: bool) -> None:
         Budget.nmis > 0
         and not active(nmi, cpu)
         and can_be_hit(cpu)
+        and is_up(cpu)
         and may_be_given(obj)
         and can_begin_a_reader(reader)
     )

@@ -7,6 +7,11 @@ ones, and it wakes a thread that is parked. Then the CPU runs nothing any more, 
 irq_work lists have is left there, claimed. A CPU that comes back finds the lists as they were. An
 interrupt that was raised and not taken is gone; on RT the thread runs again.
 
+Once the CPU is dead, the task that takes it offline goes on elsewhere: it moves the CPU's RCU
+callbacks to the CPU that it runs on (takedown_cpu()), and runs the callbacks of the CPUHP_*_DEAD
+states. Only then can the CPU come back. irq_work has no such callback; `dead_cpu_irq_works` is one
+that runs what the dead CPU's lists still have.
+
 An NMI, or a probe, can hit the CPU between the run of the irq_works and its end, with irqs off:
 the rest of the dying path is traceable (cpuhp_enter, cpuhp_exit), and an NMI is never masked.
 `late_nmis` says whether that happens.
@@ -16,18 +21,21 @@ Abstractions:
   irq_work thread has done what it had to do. A task that is moved goes on elsewhere, as one that
   was preempted does.
 * Timers and, without `callback_lists`, RCU callbacks run on any CPU, so what the kernel moves from
-  a dead CPU need not be moved. With `callback_lists` a dead CPU's callbacks are not moved, which is
-  more than the kernel loses: a run has one of the two.
+  a dead CPU need not be moved.
+* The task that takes the CPU offline is here from where it has something to do for the dead CPU,
+  and is not preempted.
 * The flush of sheaves visits every CPU: a run has sheaves or hotplug, or no barrier.
 * The last CPU online stays.
 """
 
 from model.kernel.bounds import Budget
-from model.kernel.cpu import Cpu, Stopper, may_go_offline, quiescent, task_runs
-from model.kernel.interrupts import local_irq_save
+from model.kernel.callbacks import rcutree_migrate_callbacks
+from model.kernel.cpu import Cpu, Stopper, Takedown, may_go_offline, quiescent, task_runs
+from model.kernel.interrupts import local_irq_save, task_exits
 from model.kernel.irq_work import (
     IrqWork,
     forget_raised_interrupt,
+    irq_work_dead_cpu,
     irq_work_run,
     irq_workd_has_work,
     unpark_irq_workd,
@@ -36,10 +44,12 @@ from model.kernel.rcu import note_quiescent_state
 from model.language.syntax import (
     NULL,
     action,
+    active,
     atomic,
     cfg,
     inline,
     instances,
+    knob,
     of,
     process,
     pure,
@@ -47,6 +57,12 @@ from model.language.syntax import (
     routine,
     start,
     tracepoint,
+)
+
+knob(
+    "dead_cpu_irq_works",
+    False,
+    "the repair of F-7 and F-8: a dead CPU's irq_works are run by the CPU that takes it offline",
 )
 
 
@@ -89,10 +105,60 @@ def smpcfd_dying_cpu(cpu: Cpu) -> None:
 def cpu_is_dead(cpu: Cpu) -> None:
     """The CPU runs nothing; no grace period waits for it."""
     of(Stopper, cpu).offline = True
+    of(Stopper, cpu).dying = has_takedown()
     cpu.irqs_off = False
     if instances(IrqWork) > 0:
         forget_raised_interrupt(cpu)
     note_quiescent_state(cpu, quiescent(cpu))
+
+
+# --- the dead CPU, seen from another ------------------------------------------------------------
+
+
+@pure
+def has_takedown() -> bool:
+    """Something has to be done for a dead CPU."""
+    return cfg.callback_lists or cfg.dead_cpu_irq_works
+
+
+@pure
+def takedown_runs(who: Takedown) -> bool:
+    """The task is on top of its CPU."""
+    return task_runs(who.task)
+
+
+@process(
+    per=Takedown,
+    may_run=takedown_runs,
+    when=cfg.hotplug > 0 and (cfg.callback_lists or cfg.dead_cpu_irq_works),
+)
+def takedown(who: Takedown, dead: Cpu) -> None:
+    """The end of takedown_cpu(), and the callbacks of the CPUHP_*_DEAD states."""
+    if cfg.callback_lists:
+        rcutree_migrate_callbacks(dead)
+    if cfg.dead_cpu_irq_works and instances(IrqWork) > 0:
+        irq_work_dead_cpu(dead)
+    takedown_ends(dead)
+    task_exits(who.task)
+
+
+@atomic
+def takedown_ends(dead: Cpu) -> None:
+    """Nothing is left to do for the CPU."""
+    of(Stopper, dead).dying = False
+
+
+@action(when=cfg.hotplug > 0 and (cfg.callback_lists or cfg.dead_cpu_irq_works))
+def takedown_goes_on(who: Takedown, dead: Cpu, cpu: Cpu) -> None:
+    """The CPU is dead; the task that waited for that gets one that is idle."""
+    require(of(Stopper, dead).offline and of(Stopper, dead).dying)
+    require(not active(takedown, who) and cpu.curr == NULL and quiescent(cpu))
+    cpu.curr = who.task
+    who.task.cpu = cpu
+    start(takedown, who, dead)
+
+
+# --- going and coming ---------------------------------------------------------------------------
 
 
 @action(environment=True, when=cfg.hotplug > 0)
@@ -109,9 +175,8 @@ def cpu_goes_down(cpu: Cpu) -> None:
 @action(environment=True, when=cfg.hotplug > 0)
 def cpu_comes_back(cpu: Cpu) -> None:
     """The CPU runs tasks and takes interrupts again."""
-    require(of(Stopper, cpu).offline)
+    require(of(Stopper, cpu).offline and not of(Stopper, cpu).dying)
     of(Stopper, cpu).offline = False
-    of(Stopper, cpu).dying = False
     of(Stopper, cpu).task.cpu = NULL
     cpu.curr = NULL
     if instances(IrqWork) > 0:

@@ -7,6 +7,7 @@ from model.kernel.cpu import (
     Kworker,
     Reclaimer,
     Stopper,
+    Takedown,
     Task,
     quiescent,
     smp_processor_id,
@@ -60,15 +61,15 @@ def irqs_off_restore(flags: bool) -> None:
 
 @inline
 def preempt_disable() -> None:
-    """preempt_disable(); handlers and probes are not preemptible in the first place."""
-    if runs_in(client, sleeping_client, kworker, barrier, shrinker, irq_workd):
+    """preempt_disable(); handlers, probes and the stopper are not preemptible anyway."""
+    if not runs_in(hardirq, nmi, probe, stopper):
         preempt_count_inc()
 
 
 @inline
 def preempt_enable() -> None:
     """preempt_enable()."""
-    if runs_in(client, sleeping_client, kworker, barrier, shrinker, irq_workd):
+    if not runs_in(hardirq, nmi, probe, stopper):
         preempt_count_dec()
 
 
@@ -106,6 +107,7 @@ def task_is_preempted(cpu: Cpu) -> None:
     """A preemptible task is switched out; it may be switched in on another CPU."""
     require(Budget.preemptions > 0 and cpu.curr != NULL and quiescent(cpu))
     require(cfg.hotplug == 0 or cpu.curr != of(Stopper, cpu).task)
+    require(all(cpu.curr != t.task for t in Takedown))
     Budget.preemptions -= 1
     cpu.curr.cpu = NULL
     cpu.curr = NULL

@@ -17,8 +17,14 @@ Abstractions:
   here: that one which has stopped in idle does not see what an NMI queues is missed.
 """
 
+from model.kernel.boot_stages import threads_are_up
 from model.kernel.cpu import Cpu, Sleeper, this_cpu
-from model.kernel.interrupts import preempt_disable, preempt_enable
+from model.kernel.interrupts import (
+    local_irq_restore,
+    local_irq_save,
+    preempt_disable,
+    preempt_enable,
+)
 from model.language.syntax import (
     NULL,
     Embed,
@@ -199,8 +205,8 @@ def irq_work_tick(cpu: Cpu) -> None:
 
 @atomic
 def wake_irq_workd(cpu: Cpu) -> None:
-    """wake_up_process(irq_work/N), if it has something to do."""
-    if this_cpu(IrqWorkCpu).lazy.first != NULL:
+    """wake_up_process(irq_work/N), if it has something to do and has been created."""
+    if this_cpu(IrqWorkCpu).lazy.first != NULL and threads_are_up():
         this_cpu(IrqWorkCpu).woken = True
 
 
@@ -214,6 +220,23 @@ def run_irq_workd(cpu: Cpu) -> None:
 def forget_raised_interrupt(cpu: Cpu) -> None:
     """The CPU is dead: an interrupt that it has not taken is gone, the lists are as they are."""
     of(IrqWorkCpu, cpu).raised_irq = False
+
+
+@routine(models="kernel/irq_work.c: none yet, a callback of a CPUHP_*_DEAD state")
+def irq_work_dead_cpu(dead: Cpu) -> None:
+    """Run what a dead CPU's lists have, on a CPU that stays; on RT soft works in task context.
+
+    PENDING and BUSY are cleared and a waiter is woken as ever; the lists are empty afterwards.
+    """
+    flags = local_irq_save()
+    irq_work_run_list(of(IrqWorkCpu, dead).raised)
+    if not cfg.preempt_rt:
+        irq_work_run_list(of(IrqWorkCpu, dead).lazy)
+    local_irq_restore(flags)
+    if cfg.preempt_rt:
+        preempt_disable()
+        irq_work_run_list(of(IrqWorkCpu, dead).lazy)
+        preempt_enable()
 
 
 @pure
@@ -244,4 +267,6 @@ def tick_has_work(cpu: Cpu) -> bool:
     works = of(IrqWorkCpu, cpu)
     if not cfg.irq_work_interrupt and works.raised.first != NULL:
         return True
+    if cfg.preempt_rt and not threads_are_up():
+        return False
     return works.lazy.first != NULL and not works.woken

@@ -1,5 +1,6 @@
 """Probes: programs attached to routines, which run inside whatever they hit, at its level."""
 
+from model.kernel.boot_stages import Boot
 from model.kernel.bounds import Budget
 from model.kernel.cpu import (
     BarrierCaller,
@@ -10,6 +11,7 @@ from model.kernel.cpu import (
     Level,
     Reclaimer,
     SleepingClient,
+    Takedown,
     can_be_hit,
     probe_runs,
 )
@@ -47,6 +49,10 @@ def task_at_probe_point(cpu: Cpu) -> bool:
         or any(s.task.cpu == cpu and at_probe_point(shrinker, s) for s in Reclaimer)
         or (can_be_hit(cpu) and at_probe_point(stopper, cpu))
         or any(t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread)
+        or any(t.task.cpu == cpu and at_probe_point(takedown, t) for t in Takedown)
+        or any(b.task.cpu == cpu and at_probe_point(boot_client, b) for b in Boot)
+        or any(b.task.cpu == cpu and at_probe_point(batching_init, b) for b in Boot)
+        or any(b.task.cpu == cpu and at_probe_point(scheduler_starts, b) for b in Boot)
     )
 
 

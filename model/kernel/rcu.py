@@ -33,6 +33,7 @@ Abstractions:
   only delays the end of the grace period, and that end is already free to come late.
 """
 
+from model.kernel.boot_stages import threads_are_up
 from model.kernel.bounds import Budget
 from model.kernel.cpu import (
     BarrierCaller,
@@ -42,6 +43,7 @@ from model.kernel.cpu import (
     Kworker,
     Reclaimer,
     SleepingClient,
+    Takedown,
     quiescent,
 )
 from model.kernel.objects import Object
@@ -173,7 +175,7 @@ def others_may_begin() -> None:
     """A grace period that nobody here needs may begin right after this step."""
     if cfg.other_gps > 0 and not cfg.rcu_any_time:
         begins = choose(False, True)
-        if begins and Budget.other_gps > 0 and not Rcu.gp_running:
+        if begins and Budget.other_gps > 0 and not Rcu.gp_running and threads_are_up():
             Budget.other_gps -= 1
             begin_grace_period()
 
@@ -189,7 +191,7 @@ def note_quiescent_state(cpu: Cpu, quiet: bool) -> None:
 @action(environment=True, when=cfg.other_gps > 0)
 def others_begin_grace_period() -> None:
     """A grace period that nobody here needs; at the start, unless any time is a time."""
-    require(Budget.other_gps > 0 and not Rcu.gp_running)
+    require(Budget.other_gps > 0 and not Rcu.gp_running and threads_are_up())
     require(cfg.rcu_any_time or not any(o.given for o in Object))
     Budget.other_gps -= 1
     begin_grace_period()
@@ -214,6 +216,7 @@ def somebody_looks() -> bool:
         or any(before_cookie_use(shrinker, s) for s in Reclaimer)
         or any(before_cookie_use(irq_workd, t) for t in IrqWorkThread)
         or any(before_cookie_use(stopper, c) for c in Cpu)
+        or any(before_cookie_use(takedown, t) for t in Takedown)
         or any(before_cookie_use(hardirq, c) for c in Cpu)
         or any(before_cookie_use(nmi, c) for c in Cpu)
         or any(before_cookie_use(probe, c) for c in Cpu)

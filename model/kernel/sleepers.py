@@ -1,6 +1,14 @@
 """Task contexts that may sleep: callers of the barrier, and clients whose free call may wait."""
 
-from model.kernel.cpu import BarrierCaller, Cpu, Sleeper, SleepingClient, quiescent, task_runs
+from model.kernel.cpu import (
+    BarrierCaller,
+    Client,
+    Cpu,
+    Sleeper,
+    SleepingClient,
+    quiescent,
+    task_runs,
+)
 from model.kernel.interrupts import task_exits
 from model.kernel.objects import Object, give, may_be_given
 from model.kernel.rcu import can_begin_a_reader, perhaps_begin_a_reader
@@ -12,6 +20,7 @@ from model.language.syntax import (
     call_entry,
     cfg,
     event,
+    knob,
     process,
     pure,
     require,
@@ -47,6 +56,26 @@ def is_switched_in(sleeper: Sleeper, cpu: Cpu) -> None:
 
 # --- callers of the barrier ---------------------------------------------------------------------
 
+knob(
+    "barrier_when_unused",
+    False,
+    "the barrier is only called when every object has been given to a free call that has returned",
+)
+
+
+@pure
+def nobody_frees_any_more() -> bool:
+    """No object is left to free, and no context that may be in a free call is under way.
+
+    Handlers that free nothing are waited for too; what they do next, the barrier meets anyway.
+    """
+    return (
+        all(o.given for o in Object)
+        and not any(active(client, c) for c in Client)
+        and not any(active(sleeping_client, c) for c in SleepingClient)
+        and not any(active(hardirq, c) or active(nmi, c) or active(probe, c) for c in Cpu)
+    )
+
 
 @pure
 def barrier_runs(who: BarrierCaller) -> bool:
@@ -66,6 +95,7 @@ def barrier(who: BarrierCaller) -> None:
 def barrier_is_called(who: BarrierCaller, cpu: Cpu) -> None:
     """A task on an idle CPU calls the barrier."""
     require(not who.used and cpu.curr == NULL and quiescent(cpu))
+    require(not cfg.barrier_when_unused or nobody_frees_any_more())
     who.used = True
     cpu.curr = who.sleeper.task
     who.sleeper.task.cpu = cpu

@@ -9,6 +9,8 @@ Abstractions:
   waiter may go on as soon as the first is done.
 * flush_work() looks at the item in one step; that it holds the pool lock while it looks is left
   out: every other path through the workqueue shows what a held pool lock does.
+* A task that spins in irq_work_sync() is preemptible. In runs with hotplug it gives its CPU up, so
+  that the task which takes a CPU offline can run there; elsewhere nothing waits for that CPU.
 * Cancelling disables a work by a count in the kernel; here callers of the barrier are few enough
   for the count to be exact.
 """
@@ -224,6 +226,13 @@ def spin_until_not_busy(work: IrqWork) -> None:
 
 
 @atomic
+def spin_elsewhere_until_not_busy(work: IrqWork) -> None:
+    """The same by a task that was preempted meanwhile."""
+    wait_until(not work.busy)
+    myself().asleep = False
+
+
+@atomic
 def become_waiter(work: IrqWork) -> None:
     """The work's one slot for a waiter; whoever was in it is overwritten."""
     work.waiter = myself()
@@ -237,7 +246,7 @@ def leave_slot(work: IrqWork) -> None:
 
 @atomic
 def still_busy(work: IrqWork) -> bool:
-    """One read, after the slot has been taken."""
+    """One read; where there is a slot, after it has been taken."""
     return work.busy
 
 
@@ -264,5 +273,9 @@ def irq_work_sync(work: IrqWork) -> None:
             wait_to_be_woken()
         leave_slot(work)
         synchronize_rcu()
+    elif cfg.hotplug > 0:
+        if still_busy(work):
+            schedule()
+            spin_elsewhere_until_not_busy(work)
     else:
         spin_until_not_busy(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 
 from model.language import fold
 from model.language.expressions import Expressions
@@ -135,7 +136,7 @@ class Assignment(Expressions):
         bound = self.call.env.get(name)
         if bound is None and name in self.call.module.names:
             self.fail(f"`{name}` is not a local variable", stmt, "constants cannot be written")
-        if isinstance(bound, Value) and not self._assigned_once(name):
+        if isinstance(bound, Value) and not _assigned_once(self.call.decl.node, name):
             self.fail(f"`{name}` is a loop variable and cannot be assigned", stmt)
         if is_choice(value):
             self.choose(name, value, bound if isinstance(bound, Local) else None, stmt)
@@ -148,23 +149,12 @@ class Assignment(Expressions):
             text = f"`{name}` is {bound.type} by its first value, and this is {got.type}"
             self.fail(text, stmt, f"declare it where it begins: `{name}: Range[lo, hi] = ...`")
         if not isinstance(bound, Local):
-            if self._assigned_once(name) and self._fixed(got.expr):
+            if _assigned_once(self.call.decl.node, name) and self._fixed(got.expr):
                 self.call.env[name] = got  # a name for a value: nothing to copy
                 return
             bound = self.world.local(name, self.local_type(got.type), inferred=True)
             self.call.env[name] = bound
         self.local([Set(bound.name, got.expr)], stmt)
-
-    def _assigned_once(self, name: str) -> bool:
-        """Whether the routine assigns the name in one place, and uses it in that block only."""
-        routine = self.call.decl.node
-        nodes = [n for n in ast.walk(routine) if isinstance(n, ast.Name) and n.id == name]
-        stores = [n for n in nodes if isinstance(n.ctx, ast.Store)]
-        if len(stores) != 1:
-            return False
-        block = _block_of(stores[0], routine.body)
-        inside_block = [n for stmt in block for n in ast.walk(stmt) if n in nodes]
-        return len(inside_block) == len(nodes)
 
     def _fixed(self, expr: Expr) -> bool:
         """Whether nothing can change what the expression means."""
@@ -181,6 +171,18 @@ def is_choice(value: ast.expr) -> bool:
         and isinstance(value.func, ast.Name)
         and value.func.id in ("choose", "choose_or_null")
     )
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _assigned_once(routine: ast.FunctionDef, name: str) -> bool:
+    """Whether the routine assigns the name in one place, and uses it in that block only."""
+    nodes = [n for n in ast.walk(routine) if isinstance(n, ast.Name) and n.id == name]
+    stores = [n for n in nodes if isinstance(n.ctx, ast.Store)]
+    if len(stores) != 1:
+        return False
+    block = _block_of(stores[0], routine.body)
+    inside_block = [n for stmt in block for n in ast.walk(stmt) if n in nodes]
+    return len(inside_block) == len(nodes)
 
 
 def _block_of(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:

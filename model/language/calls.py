@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -78,11 +79,7 @@ class Calls(Choices):
 
     def _own_parameters(self, call: Call) -> None:
         """Parameters that the body assigns get a cell of their own."""
-        assigned = {
-            node.id
-            for node in ast.walk(call.decl.node)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
+        assigned = _assigned(call.decl.node)
         for name, bound in call.env.items():
             if name in assigned and isinstance(bound, Value):
                 slot = self.world.local(name, self._parameter_type(name, bound))
@@ -272,3 +269,13 @@ def split_guards(body: list[ast.stmt], name: str) -> tuple[list[ast.expr], list[
 def _returns_value(decl: RoutineDecl) -> bool:
     returns = decl.node.returns
     return returns is not None and ast.unparse(returns) != "None"
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _assigned(routine: ast.FunctionDef) -> frozenset[str]:
+    """The names that a routine assigns."""
+    return frozenset(
+        node.id
+        for node in ast.walk(routine)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 
 from model.language.fold import binary, ite
 from model.language.machine import Const, Expr, Type
@@ -61,6 +62,7 @@ def owner_of(ref: Expr, home: Embedding) -> Expr:
     return result
 
 
+@functools.lru_cache(maxsize=1 << 14)  # a routine is inlined in many places
 def summary(stmt: ast.stmt) -> str:
     """A statement on one line; of a compound one its first line."""
     match stmt:

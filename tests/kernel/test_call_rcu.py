@@ -118,6 +118,35 @@ def test_a_probe_asks_whether_irqs_are_on(kernel: Kernel, stop: str, legal: bool
     assert (walk.violated is None) is legal
 
 
+@pytest.mark.parametrize(
+    ("kprobe", "stop", "hits", "lost"),
+    [
+        pytest.param(0, "append_callback", True, False, id="0.6 REENTER: the function's entry"),
+        pytest.param(0, "link_first", False, False, id="0.6 REENTER: no function between them"),
+        pytest.param(1, "tracepoint", True, True, id="0.1 kprobe: between load and link"),
+    ],
+)
+def test_a_probe_inside_the_append(
+    kernel: Kernel, kprobe: int, stop: str, hits: bool, lost: bool
+) -> None:
+    """Only a kprobe on an instruction tears the list. Guards against a list torn by fentry."""
+    walk = kernel(
+        SOURCE + looked_at("RcuHead.waiting"), "list_integrity", cpus=1, tasks=1, objects=2,
+        probes=1, callback_lists=1, probe_in_append=kprobe,
+    )  # fmt: skip
+    walk.arrive("client", "call_first", 1)
+    if stop == "tracepoint":
+        walk.go("client", "append_callback").step("client")
+    else:
+        walk.go("client", stop)
+    assert walk.can("probe_hits_task") is hits
+    if hits:
+        walk.call("probe", "call_second", 2)
+    if walk.violated is None:
+        walk.go("client")
+    assert (walk.violated is not None) is lost
+
+
 # --- when callbacks run -------------------------------------------------------------------------
 
 

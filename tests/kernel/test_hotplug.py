@@ -1,11 +1,17 @@
-"""CPU hotplug (0.3, a.8): what still reaches a CPU that goes offline, and what is left on it."""
+"""CPU hotplug (0.3, a.8): what still reaches a CPU that goes offline, and what is left on it.
+
+Then what the CPU that takes it offline does for it: it takes over its RCU callbacks, and, with the
+repair, runs its irq_works.
+"""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.kernel.conftest import Kernel
-from tests.kernel.machine import Walk, at_rest
+from tests.kernel.machine import Walk, at_rest, looked_at
+from tests.kernel.test_call_rcu import SOURCE as CALLBACKS
+from tests.kernel.test_call_rcu import ran
 from tests.kernel.test_contexts import SOURCE as CONTEXTS
 from tests.kernel.test_irq_work import SOURCE as WORKS
 from tests.kernel.test_irq_work import flags, on_list, started
@@ -185,3 +191,102 @@ def test_a_preempted_stopper(kernel: Kernel) -> None:
     walk.happen("cpu_goes_down", cpu=1)
     assert not walk.can(PREEMPTION, cpu=1)
     assert not walk.go("stopper").can(PREEMPTION, cpu=1)
+
+
+# --- the CPU that takes it offline --------------------------------------------------------------
+
+
+def with_callbacks(kernel: Kernel, dead: list[str], here: list[str]) -> Walk:
+    """Callbacks on both CPUs, a grace period long ago; the first CPU is dead."""
+    walk = kernel(
+        CALLBACKS + looked_at("RcuHead.waiting"), "forbidden_call", cpus=2, tasks=2, objects=3,
+        hotplug=1, preemptions=1, callback_lists=1, rcu_any_time=1, other_gps=1,
+    )  # fmt: skip
+    for obj, (name, cpu) in enumerate([*((n, 1) for n in dead), *((n, 2) for n in here)], 1):
+        walk.call("client", f"call_{name}", obj, cpu=cpu)
+    walk.happen("others_begin_grace_period").happen("grace_period_ends")
+    return gone(walk)
+
+
+@pytest.mark.parametrize(
+    ("dead", "here"),
+    [
+        pytest.param([], [], id="0.6 nothing"),
+        pytest.param([], ["first"], id="0.6 only here"),
+        pytest.param(["first"], [], id="0.6 only there"),
+        pytest.param(["first", "second"], [], id="0.6 two"),
+        pytest.param(["first"], ["second"], id="0.6 one behind one"),
+        pytest.param(["first", "third"], ["second"], id="0.6 two behind one"),
+        pytest.param(["first"], ["second", "third"], id="0.6 one behind two"),
+    ],
+)
+def test_rcutree_migrate_callbacks(kernel: Kernel, dead: list[str], here: list[str]) -> None:
+    """Behind those that are here, in order. Guards against a callback that is lost on the way."""
+    walk = with_callbacks(kernel, dead, here).happen("takedown_goes_on", cpu=2).go("takedown")
+    expected = here + dead
+    for done in range(1, len(expected) + 1):
+        walk.happen("rcu_callback_is_invoked", cpu=2).go("hardirq", at=2)
+        assert sorted(ran(walk)) == sorted(expected[:done])
+    assert not walk.can("rcu_callback_is_invoked")
+    assert not any(walk.value(f"RcuData.{end}", cpu) for end in ("first", "last") for cpu in (1, 2))
+
+
+def test_a_dead_cpu_invokes_nothing(kernel: Kernel) -> None:
+    """Before the migration its callbacks wait. Guards against a softirq on a dead CPU."""
+    walk = with_callbacks(kernel, ["first"], [])
+    assert not walk.can("rcu_callback_is_invoked")
+
+
+def test_it_comes_back_after_that(kernel: Kernel) -> None:
+    """cpu_hotplug_lock. Guards against two CPUs that have one list."""
+    walk = with_callbacks(kernel, ["first"], [])
+    assert not walk.can("cpu_comes_back")
+    walk.happen("takedown_goes_on", cpu=2)
+    assert not walk.can("cpu_comes_back") and not walk.can(PREEMPTION, cpu=2)
+    assert walk.go("takedown").can("cpu_comes_back", cpu=1)
+
+
+def test_it_needs_an_idle_cpu(kernel: Kernel) -> None:
+    """Guards against a task on a CPU that another one has, or on the dead one."""
+    walk = with_callbacks(kernel, [], []).arrive("client", "call_first", 1, cpu=2)
+    assert not walk.can("takedown_goes_on")
+    assert walk.go("client", at=2).can("takedown_goes_on", cpu=2)
+    assert not walk.can("takedown_goes_on", cpu=1)
+
+
+@pytest.mark.parametrize("kind", ["soft", "lazy", "hard"])
+@pytest.mark.parametrize("rt", [0, 1])
+def test_the_repair_runs_what_is_left(kernel: Kernel, rt: int, kind: str) -> None:
+    """F-7 and F-8: what an NMI queued after the last run is run elsewhere, and can be queued again.
+
+    Guards against a repair that leaves the work claimed, or the list with something on it.
+    """
+    walk = system(kernel, preempt_rt=rt, dead_cpu_irq_works=1)
+    walk.happen("cpu_goes_down", cpu=1).go("stopper", "cpu_is_dead")
+    walk.call("nmi", f"queue_{kind}", 1).go("stopper")
+    assert flags(walk, kind) == "PB" and not at_rest(walk)
+    walk.happen("takedown_goes_on", cpu=2).go("takedown")
+    assert (started(walk, kind), flags(walk, kind)) == (1, "")
+    assert not on_list(walk, "raised") and not on_list(walk, "lazy")
+    walk.happen("cpu_comes_back", cpu=1).call("client", f"queue_{kind}", 2)
+    assert walk.said(2) is True
+
+
+@pytest.mark.parametrize(
+    ("rt", "kind", "irqs_off"),
+    [
+        pytest.param(0, "soft", True, id="0.3 !RT: as in the interrupt"),
+        pytest.param(0, "lazy", True, id="0.3 !RT: lazy"),
+        pytest.param(1, "hard", True, id="0.3 RT: hard"),
+        pytest.param(1, "soft", False, id="0.3 RT: as in the thread"),
+        pytest.param(1, "lazy", False, id="0.3 RT: lazy"),
+    ],
+)
+def test_how_the_repair_runs_it(kernel: Kernel, rt: int, kind: str, irqs_off: bool) -> None:
+    """Guards against a handler that finds irqs as it never does otherwise."""
+    walk = system(kernel, preempt_rt=rt, dead_cpu_irq_works=1)
+    walk.happen("cpu_goes_down", cpu=1).go("stopper", "cpu_is_dead")
+    walk.call("nmi", f"queue_{kind}", 1).go("stopper")
+    walk.happen("takedown_goes_on", cpu=2).go("takedown", "handler_begins")
+    assert bool(walk.value("Cpu.irqs_off", 2)) is irqs_off
+    assert bool(walk.value("Cpu.preempt_count", 2)) is not irqs_off

@@ -194,6 +194,19 @@ def test_irq_work_sync(kernel: Kernel, rt: int, what: str, waits: bool) -> None:
     assert returned(walk) is not waits
 
 
+def test_sync_gives_its_cpu_up_where_a_cpu_goes_offline(kernel: Kernel) -> None:
+    """It spins, but can be preempted: the task that takes the CPU offline may need this one.
+
+    Guards against a barrier that keeps the last CPU from draining a dead one.
+    """
+    for hotplug in (0, 1):
+        walk = system(kernel, hotplug=hotplug).call("client", "queue_soft")
+        assert not returned(wait(walk, "sync_soft"))
+        assert bool(walk.value("Cpu.curr", 3)) is (hotplug == 0)
+        walk.happen("irq_work_interrupts", cpu=1).go("hardirq")
+        assert returned(walk)
+
+
 def test_sync_waits_for_the_second_run(kernel: Kernel) -> None:
     """0.3: the first run leaves BUSY to the second. Guards against a sync that is a run short."""
     walk = system(kernel, preempt_rt=1).call("client", "queue_hard", 1)
