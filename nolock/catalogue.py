@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from engines.kept import kept
 from model.language.declarations import nearest
 from model.manifest import Manifest, Run, has_runs, read_manifest
 from nolock.errors import InputError
@@ -27,21 +28,32 @@ def mutant_paths() -> dict[str, Path]:
 
 def design_named(name_or_path: str) -> Manifest:
     """A design by name, or a file."""
-    known = design_paths()
-    if name_or_path in known:
-        return read_manifest(known[name_or_path], tuple(PROPERTIES))
     if not name_or_path:
         raise InputError("the name of a design is empty", _GIVE)
+    built_in = DESIGNS / f"{name_or_path}.py"
+    if "/" not in name_or_path and has_runs(built_in):
+        return manifest_of(built_in)
     path = Path(name_or_path)
     if path.is_dir():
         raise InputError(f"{name_or_path} is a directory", _GIVE)
     if path.is_file():
-        return read_manifest(path, tuple(PROPERTIES))
+        return manifest_of(path)
     if path.exists():
         raise InputError(f"{name_or_path} is not a regular file", _GIVE)
     if path.suffix == ".py" or "/" in name_or_path:
         raise InputError(f"there is no file {name_or_path}", _GIVE)
-    raise unknown("design", name_or_path, known)
+    raise unknown("design", name_or_path, design_paths())
+
+
+def manifest_of(path: Path) -> Manifest:
+    """What a design file says about itself; kept, as it imports half of the kernel's parts."""
+    path = path.absolute()
+    return kept(
+        "manifest",
+        str(path),
+        lambda: read_manifest(path, tuple(PROPERTIES)),
+        lambda manifest: manifest.files,
+    )
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> InputError:

@@ -24,11 +24,15 @@ from nolock.mutation import MutantRow, killed_by, mutant_job
 from nolock.progress import ProgressLines
 from nolock.proofs import ProofTasks
 from nolock.schedule import Task, run_tasks
+from nolock.sizes import known_sizes, note_sizes, size_of
 from nolock.verify import DesignReport, Report, design_report
+from nolock.words import counted
 from nolock.work import run_job
 from properties.registry import PROPERTIES
 
 _NOWHERE_RUN = "given"
+_MILLIONS_A_SECOND = 1.0
+"""States that one core goes through in the runs of the designs, as a rule; see benchmarks/."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,18 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
     found = [(job, asked.traces) for plan in plans for job in plan.jobs]
     found += [(job, asked.traces and not whole_product) for _, job in mutants]
     at_once = min(asked.at_once, len(found))
-    search = replace(asked.search, memory=asked.search.memory // at_once)
+    search = replace(asked.search, memory=max(1, asked.search.memory // at_once))
     jobs = [replace(job, search=search, explained=explained) for job, explained in found]
-    tasks = [Task(job.key, run_job, job, job.weight, search.seconds) for job in jobs]
+    sizes = known_sizes()
+    tasks = [Task(job.key, run_job, job, size_of(job, sizes), search.seconds) for job in jobs]
     proofs = ProofTasks(_recoveries() if whole_product else (), search.seconds)
     tasks += proofs.tasks
     announce = any(plan.one_off for plan in plans)
-    with ProgressLines(len(tasks), search.memory, announce) as lines:
+    how_long = long_text([job.run.long for job, _ in found if job.run.long])
+    with ProgressLines(len(tasks), search.memory, announce, how_long) as lines:
         hooks = proofs.hooks(lines.hooks)
         results = run_tasks(tasks, asked.at_once, hooks, stop_at=refuse_mistakes)
+    note_sizes(jobs, results)
     rows = tuple(MutantRow(mutant, results[job.key]) for mutant, job in mutants)
     verdicts = proofs.verdicts(results)
     refuted: dict[str, None] = {
@@ -126,6 +133,17 @@ def was_interrupted(result: object) -> bool:
     if isinstance(result, Failure):
         return result.kind == "interrupted"
     return isinstance(result, Explored) and result.reason == "interrupted"
+
+
+def long_text(states: Sequence[int]) -> str:
+    """What to tell before long runs, given how many states each had when it was measured."""
+    if not states:
+        return ""
+    millions = sum(states) / 1e6
+    return (
+        f"{counted(len(states), 'long run')}: about {millions:,.0f} million states, "
+        f"{millions / _MILLIONS_A_SECOND:,.0f} s of one core"
+    )
 
 
 def _report(plan: _Plan, asked: Asked, results: dict[str, Any]) -> DesignReport:
@@ -187,7 +205,7 @@ def runs_asked(manifest: Manifest, asked: Asked) -> tuple[Run, ...]:
         return tuple(run for run in manifest.runs if run.name in asked.runs)
     if asked.runs:
         return runs_named(manifest, asked.runs)
-    runs = tuple(run for run in manifest.runs if run.default or asked.every_run)
+    runs = tuple(run for run in manifest.runs if not run.long or asked.every_run)
     if runs or manifest.runs:
         return runs
     if asked.one_off or asked.envs:

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,11 +42,17 @@ error, 3 incomplete (stopped at a limit or by Ctrl-C).
 """
 
 
-def _version() -> str:
+def _print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import PackageNotFoundError, version  # takes a while to load
+
     try:
-        return version("nolock")
+        number = version("nolock")
     except PackageNotFoundError:
-        return "unknown (not installed)"
+        number = "unknown (not installed)"
+    click.echo(f"nolock, version {number}")
+    context.exit()
 
 
 class _Commands(click.Group):
@@ -71,7 +76,10 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.version_option(_version(), prog_name="nolock")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+    help="Show the version and exit.",
+)  # fmt: skip
 def nolock() -> None:
     """A model checker for the ways Linux frees memory from any context."""
 

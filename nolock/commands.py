@@ -1,26 +1,25 @@
-"""What the commands do, below the parsing of their options."""
+"""What the commands do, below the parsing of their options.
+
+Each imports what only it needs: Z3, networkx and rich take a while to load, and a short run should
+not wait for what it does not use.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from counterexamples.graph import to_dot
-from counterexamples.render_terminal import render_text
-from counterexamples.store import to_json
 from nolock.check import Asked, check
-from nolock.costs import Costs, NotMeasured, measure_all, measurement_of
 from nolock.errors import EXPECTED, INCOMPLETE, USAGE
-from nolock.listing import print_list
 from nolock.options import Given
-from nolock.output import check_place, console_for_stdout, publish, write, write_whole
-from nolock.proving import prove, publish_proofs
-from nolock.report_text import say
-from nolock.show_trace import print_shown, trace_of_file, trace_of_id
-from nolock.start_file import write_start
+from nolock.output import check_place, publish, write, write_whole
 from nolock.verify import Report, exit_code
+
+if TYPE_CHECKING:
+    from nolock.costs import Costs, NotMeasured
 
 
 def verify_command(designs: tuple[str, ...], traces: bool, given: Given) -> int:
@@ -47,6 +46,8 @@ def compare_command(designs: tuple[str, ...], given: Given) -> int:
 
 def costs_of(asked: Asked, report: Report) -> tuple[Costs | NotMeasured, ...]:
     """What a free costs in each design, in the environment and with the knobs that were given."""
+    from nolock.costs import measure_all, measurement_of
+
     environment = (*asked.envs, "smp")[0]
     designs = [design.manifest for design in report.designs]
     knobs = asked.one_off.knobs
@@ -58,6 +59,12 @@ def trace_command(
     target: str, given: Given, save: Path | None, dot: Path | None, full: bool, design: str | None
 ) -> int:
     """Show a trace, and write it to files."""
+    from counterexamples.graph import to_dot
+    from counterexamples.render_terminal import render_text
+    from counterexamples.store import to_json
+    from nolock.console import console_for_stdout
+    from nolock.show_trace import print_shown, trace_of_file, trace_of_id
+
     for path in (save, dot, given.output):
         check_place(path)
     if Path(target).is_file() or target.endswith(".json"):
@@ -91,6 +98,8 @@ def prove_command(
     output: Path | None,
 ) -> int:
     """Prove, report, exit code."""
+    from nolock.proving import prove, publish_proofs
+
     check_place(output)
     proofs = prove(targets, jobs, seconds, caches)
     publish_proofs(proofs, form, output)
@@ -99,12 +108,19 @@ def prove_command(
 
 def list_command(section: str | None, design: str | None) -> int:
     """Print what there is."""
+    from nolock.console import console_for_stdout
+    from nolock.listing import print_list
+
     print_list(section, design, console_for_stdout())
     return EXPECTED
 
 
 def new_command(name: str) -> int:
     """Write a design to start from, and say what comes next."""
+    from nolock.console import console_for_stdout
+    from nolock.report_text import say
+    from nolock.start_file import write_start
+
     path = write_start(name)
     say(console_for_stdout(), f"wrote {path}; now: nolock verify {path}")
     return EXPECTED

@@ -1,9 +1,8 @@
-"""The costs of designs side by side, as a table and as JSON."""
+"""The costs of designs side by side, as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 
 from rich.console import Console
 from rich.text import Text
@@ -63,8 +62,3 @@ def print_costs(found: Sequence[Costs | NotMeasured], console: Console) -> None:
             text = f"? costs of {missing.design}, not measured: {missing.why}"
             say(console, text, "yellow", indent=2)
             say(console)
-
-
-def costs_json(found: Sequence[Costs | NotMeasured]) -> list[dict[str, object]]:
-    """One object for each design, in the order of the command line."""
-    return [asdict(costs) for costs in found]

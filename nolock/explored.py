@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,12 +44,18 @@ class Found:
     trace: Trace | None = None
     explanation: Explanation | None = None
 
+    @builtins.property
+    def simplified_length(self) -> int | None:
+        """Steps of the simplified trace, where it was made."""
+        return None if self.trace is None else len(self.trace.steps)
+
 
 @dataclass(frozen=True)
 class Explored:
     """What an exploration covered and found. `reason` says why it ended.
 
-    `tested` are the properties that some step, invariant or goal could have violated.
+    `tested` are the properties that some step, invariant or goal could have violated; `acted` the
+    processes and actions that took a step.
     """
 
     config: Mapping[str, int]
@@ -69,6 +76,11 @@ class Explored:
     notes: tuple[str, ...]
     steps: tuple[Step, ...]
     tested: frozenset[str]
+    acted: frozenset[str]
+    lossy: float | None = None
+    """The probability that a state was missed, at most; None for an exact search."""
+    undecided: frozenset[str] = frozenset()
+    """Properties of which a lossy search has seen the states of rest only."""
 
     @property
     def complete(self) -> bool:

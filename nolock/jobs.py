@@ -35,6 +35,8 @@ class Search:
     merge_locks: bool = True
     symmetry: bool = True
     keep_c: Path | None = None
+    threads: int = 1
+    fingerprints: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Job:
 
     `owner` is the design's name, or `mutants/ID`; `place` is how the user names the design, which
     for a file of his own is its path. `options` are the one-off bounds as the user would give them.
+    `files` are the design and what it imports.
     """
 
     owner: str
@@ -73,6 +76,7 @@ class Job:
     properties: tuple[str, ...]
     recovery: str = ""
     mutant: Path | None = None
+    files: tuple[Path, ...] = ()
     search: Search = field(default_factory=Search)
     explained: bool = False
     options: str = ""
@@ -125,6 +129,7 @@ def jobs_of(
             settings=tuple(sorted(settings.items())),
             properties=properties_of(run, properties),
             recovery=manifest.recovery,
+            files=manifest.files,
             options=one_off.options,
         )
         alike = [j for j in jobs if (j.settings, j.run.kind) == (job.settings, run.kind)]

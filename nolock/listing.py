@@ -93,7 +93,7 @@ def _runs(manifests: Sequence[Manifest], console: Console) -> None:
         for run in manifest.runs:
             knobs = bounds_text(bounds_of(run.settings, manifest.knobs), manifest.knobs)
             kind = f"{run.kind} objects; " if run.kind else ""
-            late = "" if run.default else " (only with --all)"
+            late = f" (only with --all: {run.long:,} states)" if run.long else ""
             _entry(console, f"{name}/{run.name}{late}", run.why, f"{run.env}; {kind}{knobs}")
 
 

@@ -85,6 +85,7 @@ def mutant_job(path: Path) -> tuple[Mutant, Job]:
         properties=properties_of(run),
         recovery=design.recovery,
         mutant=path,
+        files=design.files,
     )
     return mutant, job
 

@@ -63,7 +63,7 @@ def run_options(command: Command) -> Command:
         click.option(
             "--property", "properties", multiple=True, metavar="NAME", help="Only this property."
         ),
-        click.option("--all", "every_run", is_flag=True, help="Runs that are not default as well."),
+        click.option("--all", "every_run", is_flag=True, help="Long runs as well."),
     ]  # fmt: skip
     return _with(command, options)
 
@@ -97,6 +97,14 @@ def search_options(command: Command) -> Command:
         click.option("--jobs", type=click.IntRange(1, 512), metavar="N", help="Searches at once."),
         click.option(
             "--memory", metavar="SIZE", help="Limit of all searches together, such as 500M or 8G."
+        ),
+        click.option(
+            "--threads", type=click.IntRange(1, 64), default=1, metavar="N", show_default=True,
+            help="Threads of each search; what is found does not depend on it.",
+        ),
+        click.option(
+            "--fingerprints", is_flag=True,
+            help="Lossy: store hashes of states; verdicts say how likely one was missed.",
         ),
         time_limit_option("Limit of each search."),
         click.option("--no-merge-local", is_flag=True, help="Do not merge steps nobody can see."),
@@ -190,6 +198,8 @@ class Given:
             merge_locks=not self.values["no_merge_locks"],
             symmetry=not self.values["no_symmetry"],
             keep_c=keep_c,
+            threads=self.values["threads"],
+            fingerprints=self.values["fingerprints"],
         )
 
     def _knobs(self) -> tuple[tuple[str, int], ...]:

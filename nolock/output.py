@@ -6,25 +6,17 @@ import io
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from nolock.costs_report import print_costs
 from nolock.errors import InputError
-from nolock.report_text import WIDTH, print_matrix, print_report, print_summary
-from nolock.terminal import Output, write_out
+from nolock.terminal import write_out
 from nolock.verify import Report
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _FILE_NAMES = "surrogateescape"
 """Names of files that are no text in the user's encoding: their bytes are written as they are."""
-
-
-def console_for_stdout() -> Console:
-    """A console no wider than our reports; the same width everywhere if it is no terminal."""
-    console = Output()
-    if not console.is_terminal:
-        return Output(width=WIDTH, no_color=True, force_terminal=False)
-    return Output(width=min(console.width, WIDTH))
 
 
 def publish(
@@ -32,20 +24,25 @@ def publish(
 ) -> None:
     """Print the report in the given form, or write it to the file. Raises InputError."""
     if form == "text" and output is None:
+        from nolock.console import console_for_stdout
+
         _print(report, console_for_stdout(), traces, matrix)
         return
     write(output, as_text(report, form, traces=traces, matrix=matrix))
 
 
 def as_text(report: Report, form: str, *, traces: bool, matrix: bool = False) -> str:
-    """The report in a form."""
-    from nolock.report_json import report_json
-    from nolock.report_junit import report_junit
-
+    """The report in a form. Each form's file is loaded when it is asked for."""
     if form == "json":
+        from nolock.report_json import report_json
+
         return report_json(report)
     if form == "junit":
+        from nolock.report_junit import report_junit
+
         return report_junit(report)
+    from nolock.console import text_console
+
     file = io.StringIO()
     _print(report, text_console(file), traces, matrix)
     return file.getvalue()
@@ -59,13 +56,12 @@ def write(output: Path | None, text: str) -> None:
         write_whole(output, text)
 
 
-def text_console(file: io.StringIO) -> Console:
-    """A console for reports that go to a file."""
-    return Console(file=file, width=WIDTH, no_color=True)
-
-
 def _print(report: Report, console: Console, traces: bool, matrix: bool) -> None:
+    from nolock.report_text import print_matrix, print_report, print_summary
+
     if matrix:
+        from nolock.costs_report import print_costs
+
         print_matrix(report, console)
         print_costs(report.costs, console)
         print_summary(report, console)

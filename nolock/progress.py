@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
-from typing import Any
-
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from engines.explicit.search import Progress
 from nolock.schedule import Hooks
-from nolock.terminal import Output
 from nolock.words import counted, mebibytes
 from nolock.work import Size
+
+if TYPE_CHECKING:  # a short run without a terminal does without rich, which takes a while to load
+    from rich.live import Live
+
+    from nolock.console import Output
 
 _EVERY_SECONDS = 30.0
 
@@ -24,17 +26,25 @@ _EVERY_SECONDS = 30.0
 class ProgressLines:
     """A context manager; give its `hooks` to the scheduler.
 
-    `announce` says before each search what its states need; `memory` is the limit of one search.
+    `announce` says before each search what its states need; `memory` is the limit of one search;
+    `first` is said at the beginning.
     """
 
     total: int
     memory: int
     announce: bool = False
-    console: Console = field(default_factory=lambda: Output(stderr=True))
+    first: str = ""
     lines: dict[str, str] = field(default_factory=dict)
     done: int = 0
     live: Live | None = None
     last_said: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def console(self) -> Output:
+        """Where it goes."""
+        from nolock.console import Output
+
+        return Output(stderr=True)
 
     @property
     def hooks(self) -> Hooks:
@@ -42,8 +52,13 @@ class ProgressLines:
         return Hooks(self._began, self._said, self._ended)
 
     def __enter__(self) -> ProgressLines:
-        if self.console.is_terminal:
-            self.live = Live(console=self.console, transient=True, refresh_per_second=4)
+        if self.first:
+            self._print(self.first)
+        if sys.stderr.isatty() and self.console.is_terminal:
+            from rich.live import Live
+
+            # No thread that refreshes: tasks are forked from this process (see `schedule.py`).
+            self.live = Live(console=self.console, transient=True, auto_refresh=False)
             self.live.__enter__()
         return self
 
@@ -63,9 +78,7 @@ class ProgressLines:
     def _said(self, key: str, message: Any) -> None:
         if isinstance(message, Size):
             if self.announce:
-                self.console.print(
-                    Text(f"{key}: {size_text(message, self.memory)}", style="dim"), soft_wrap=True
-                )
+                self._print(f"{key}: {size_text(message, self.memory)}", "dim")
             self.lines[key] = f"{key}: {message.bits} bits per state, compiling"
         elif isinstance(message, Progress):
             self.lines[key] = f"{key}: {progress_text(message)}"
@@ -81,12 +94,19 @@ class ProgressLines:
     def _show(self) -> None:
         counted = f"{self.done} of {self.total} done"
         if self.live is not None:
+            from rich.console import Group
+            from rich.text import Text
+
             texts = [Text(line, no_wrap=True, overflow="ellipsis") for line in self.lines.values()]
-            self.live.update(Group(*texts, Text(counted, style="dim")))
+            self.live.update(Group(*texts, Text(counted, style="dim")), refresh=True)
         elif time.monotonic() - self.last_said > _EVERY_SECONDS:
             self.last_said = time.monotonic()
-            text = "; ".join([counted, *self.lines.values()])
-            self.console.print(Text(text), soft_wrap=True)
+            self._print("; ".join([counted, *self.lines.values()]))
+
+    def _print(self, text: str, style: str = "") -> None:
+        from rich.text import Text
+
+        self.console.print(Text(text, style=style), soft_wrap=True)
 
 
 def progress_text(progress: Progress) -> str:

@@ -10,7 +10,8 @@ from engines.symbolic.address_verdict import AddressVerdict
 from nolock.explored import Failure
 from nolock.schedule import Hooks, Task
 
-_WEIGHT = 1e4
+_WEIGHT = 3e7
+"""In states of a search (see `sizes.py`): proofs take long, and begin early."""
 
 
 @dataclass(frozen=True)

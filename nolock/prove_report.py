@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -10,9 +11,11 @@ from rich.text import Text
 
 from counterexamples.memory_picture import memory_picture, signed_distance
 from engines.symbolic.address_verdict import AddressVerdict
-from engines.symbolic.slab_geometry import CacheVerdict, Reading
 from model.kernel.kinds import kind_named
 from properties.start_address import NAME, OUTCOME_SAYS, OUTCOMES, Defect, defect_of
+
+if TYPE_CHECKING:  # Z3 takes a while to load
+    from engines.symbolic.slab_geometry import CacheVerdict, Reading
 
 _ROOMY = 90
 """From this width on the columns of tables have blanks beside them."""
@@ -87,37 +90,6 @@ def summary(verdicts: Sequence[AddressVerdict]) -> str:
     if good == len(verdicts):
         end = "all as expected"
     return f"{NAME}: {parts or 'nothing asked'}; {end}; {seconds:.1f} s"
-
-
-def start_address_json(verdicts: Sequence[AddressVerdict]) -> list[dict[str, object]]:
-    """Return the verdicts in the project's format, with what is particular to this property."""
-    return [
-        {
-            "design": verdict.recovery,
-            "environment": f"{verdict.arch}, {verdict.page_size // 1024} KiB pages",
-            "property": NAME,
-            "verdict": verdict.verdict,
-            "expected": verdict.expected,
-            "bounds": verdict.covers,
-            "engine": verdict.engine,
-            "states": None,
-            "depth": None,
-            "seconds": round(verdict.seconds, 3),
-            "trace_length": len(verdict.witness.ran.lines) if verdict.witness else None,
-            "unreached": [],
-            "recovery": verdict.recovery,
-            "kind": verdict.kind,
-            "arch": verdict.arch,
-            "page_size": verdict.page_size,
-            "outcome": verdict.outcome,
-            "covers": verdict.covers,
-            "because": verdict.because,
-            "reported": verdict.reported,
-            "reason": verdict.reason,
-            "witness": verdict.witness.as_json() if verdict.witness else None,
-        }
-        for verdict in verdicts
-    ]
 
 
 def render_slab_geometry(

@@ -15,9 +15,10 @@ from engines.symbolic.slab_geometry import CacheVerdict, Reading, judge_caches, 
 from engines.symbolic.start_address import recovery_names
 from nolock.catalogue import design_named, design_paths, unknown
 from nolock.check import refuse_mistakes, was_interrupted
+from nolock.console import console_for_stdout, text_console
 from nolock.errors import EXPECTED, INCOMPLETE, UNEXPECTED, InputError
 from nolock.explored import Failure
-from nolock.output import console_for_stdout, text_console, write
+from nolock.output import write
 from nolock.progress import ProgressLines
 from nolock.proofs import ProofTasks
 from nolock.prove_report import render_slab_geometry, render_start_address

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from engines.symbolic.address_verdict import AddressVerdict
-from engines.symbolic.slab_geometry import CacheVerdict
-from nolock.costs_report import costs_json
 from nolock.coverage import Coverage, step_name
 from nolock.explored import Explored
 from nolock.mutation import MutantRow
-from nolock.prove_report import start_address_json
+from nolock.report_meetings import meetings_json
 from nolock.verdicts import Verdict
 from nolock.verify import DesignReport, Report, exit_code
+from properties.start_address import NAME
+
+if TYPE_CHECKING:  # Z3 takes a while to load
+    from engines.symbolic.slab_geometry import CacheVerdict
 
 FORMAT = 1
 
@@ -29,7 +32,7 @@ def report_json(report: Report) -> str:
             "mutants": [_mutant(row) for row in report.mutants],
             "killed_by": report.killed_by or {},
             "problems": [text for design in report.designs for text in design.problems],
-            "costs": costs_json(report.costs),
+            "costs": [asdict(costs) for costs in report.costs],
             "failed_proofs": list(report.failed_proofs),
             "summary": report.counts(),
             "states": report.states,
@@ -58,6 +61,37 @@ def proofs_json(
     )
 
 
+def start_address_json(verdicts: Sequence[AddressVerdict]) -> list[dict[str, object]]:
+    """Return the verdicts in the project's format, with what is particular to this property."""
+    return [
+        {
+            "design": verdict.recovery,
+            "environment": f"{verdict.arch}, {verdict.page_size // 1024} KiB pages",
+            "property": NAME,
+            "verdict": verdict.verdict,
+            "expected": verdict.expected,
+            "bounds": verdict.covers,
+            "engine": verdict.engine,
+            "states": None,
+            "depth": None,
+            "seconds": round(verdict.seconds, 3),
+            "trace_length": len(verdict.witness.ran.lines) if verdict.witness else None,
+            "unreached": [],
+            "recovery": verdict.recovery,
+            "kind": verdict.kind,
+            "arch": verdict.arch,
+            "page_size": verdict.page_size,
+            "outcome": verdict.outcome,
+            "covers": verdict.covers,
+            "because": verdict.because,
+            "reported": verdict.reported,
+            "reason": verdict.reason,
+            "witness": verdict.witness.as_json() if verdict.witness else None,
+        }
+        for verdict in verdicts
+    ]
+
+
 def _text(content: dict[str, object]) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
@@ -80,6 +114,7 @@ def _design(design: DesignReport) -> dict[str, object]:
             for job in design.jobs
         ],
         "coverage": _coverage(design.coverage),
+        "meetings": meetings_json(design.meetings),
     }
 
 

@@ -81,7 +81,7 @@ def junit(cases: Iterable[Case]) -> str:
 
 def _verdict(verdict: Verdict) -> Case:
     says = f"{verdict.verdict}, expected {verdict.expected or 'nothing'}"
-    for text in (verdict.problem, verdict.message, verdict.because):
+    for text in (verdict.problem, verdict.message, verdict.because, verdict.lossy):
         says += f"; {text}" if text else ""
     name = f"{verdict.run} ({verdict.environment}): {verdict.property}"
     return Case(verdict.design, name, verdict.standing, says, verdict.seconds)

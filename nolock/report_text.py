@@ -10,18 +10,18 @@ from rich.text import Text
 
 from counterexamples.render_terminal import print_trace
 from model.environments import ENVIRONMENTS
+from nolock.console import WIDTH, spelled
 from nolock.errors import INCOMPLETE
 from nolock.explored import MODEL_ERROR, Explored, Failure, Result
 from nolock.jobs import Job, bounds_text
 from nolock.mutation import MutantRow
 from nolock.prove_report import summary
-from nolock.terminal import spelled
+from nolock.report_meetings import meetings_lines
 from nolock.verdicts import Verdict
 from nolock.verify import DesignReport, Report, exit_code
 from nolock.words import counted
 from properties.registry import PROPERTIES
 
-WIDTH = 100
 _MARKS = {"holds": "✔", "proved": "✔", "violated": "✘", "incomplete": "?"}
 
 
@@ -112,6 +112,10 @@ def print_design(design: DesignReport, console: Console, *, traces: bool) -> Non
     for note in design.common_notes:
         say(console, f"all runs: {note}", "dim", indent=2)
     say(console)
+    if design.meetings is not None:
+        for text in meetings_lines(design.meetings):
+            say(console, text, "dim", indent=2)
+        say(console)
     if traces:
         for job in design.jobs:
             _print_traces(design.results[job.key], console)
@@ -158,7 +162,7 @@ def print_table(
 
 
 def mark(verdict: Verdict | None, console: Console) -> Text:
-    """One cell: ✔ holds, ✘ violated, ? incomplete, - not checked; ! is not as expected."""
+    """One cell: ✔ holds, ✘ violated, ? incomplete, - not checked; ! is not as expected, ~ lossy."""
     if verdict is None:
         return Text("-", style="dim")
     sign = spelled(_MARKS[verdict.verdict], console)
@@ -167,6 +171,9 @@ def mark(verdict: Verdict | None, console: Console) -> Text:
             return Text(f"{sign} !", style="bold red")
         case "incomplete":
             return Text(sign, style="yellow")
+    if verdict.lossy and verdict.verdict == "holds":
+        return Text(f"{sign} ~", style="yellow")
+    match verdict.standing:
         case "not judged":
             return Text(sign, style="magenta" if verdict.verdict == "violated" else "")
     return Text(sign, style="cyan" if verdict.verdict == "violated" else "green")
@@ -235,11 +242,13 @@ def _print_limits(design: DesignReport, job: Job, console: Console) -> None:
     say(console, f"{job.run.env}{kind}; {shown}", "dim", indent=4)
     if isinstance(result, Failure):
         return
-    engine = {"c": "C", "python": "Python"}.get(result.engine, result.engine)
+    engine = {"c": "C", "python": "Python"}.get(result.engine, "C, fingerprints")
     exact = " with ".join((engine, " and ".join(result.reductions) or "no reductions"))
     size = f"{counted(result.states, 'state')}, depth {result.depth}"
     took = f"{result.seconds + result.compile_seconds:.1f} s"
     say(console, f"{size}, {took}, {exact}", "dim", indent=4)
+    if verdicts and verdicts[0].lossy:
+        say(console, verdicts[0].lossy, "yellow", 4)
     cutting = sorted({name for v in verdicts for name in v.up_to_first_violation})
     if cutting:
         say(
@@ -346,6 +355,8 @@ def print_summary(report: Report, console: Console) -> None:
     if problems:
         parts.append(counted(problems, "problem"))
     parts.append(f"{counted(report.states, 'state')} in {report.seconds:.1f} s")
+    if any(verdict.lossy for verdict in report.verdicts):
+        parts.append("lossy, as states were known by their hashes only")
     code = exit_code(report)
     style = {0: "bold green", INCOMPLETE: "bold yellow"}.get(code, "bold red")
     if report.interrupted:

@@ -4,17 +4,22 @@ A process each: its memory is given back when it ends, and if the system kills i
 verdicts are lost. Ctrl-C reaches this process alone; the children are told to stop through their
 pipes, and hand back what they have covered. A child that has not begun to search hears nothing
 while it builds its machine or the C compiler runs; it is ended from here, with what it has started.
+
+Processes are forked where this one has a single thread, so that they need not load everything
+again; with more threads, one of which could hold a lock for ever in the child, they are spawned.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -96,12 +101,12 @@ def run_tasks(
     waiting = sorted(tasks, key=lambda task: task.weight)
     running: dict[str, _Running] = {}
     results: dict[str, Any] = {}
-    with _interrupts_noted() as interrupt:
+    with _interrupts_noted() as interrupt, _temporary_folder() as temporary:
         try:
             while waiting or running:
                 while waiting and len(running) < at_once and not interrupt.seen:
                     task = waiting.pop()
-                    running[task.key] = _start(task)
+                    running[task.key] = _start(task, running.values(), temporary)
                     hooks.began(task.key)
                 if interrupt.seen:
                     for task in waiting:
@@ -124,12 +129,16 @@ def run_tasks(
     return {task.key: results[task.key] for task in tasks}
 
 
-def _start(task: Task) -> _Running:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+def _start(task: Task, running: Iterable[_Running], temporary: str | None) -> _Running:
+    forked = threading.active_count() == 1
+    fork, spawn = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
+    process_of: type[BaseProcess] = fork.Process if forked else spawn.Process
+    ours, theirs = multiprocessing.Pipe()
+    # The ends of pipes that a forked child would keep open: nobody would hear that we are gone.
+    not_theirs = [ours, *(other.pipe for other in running)] if forked else []
     # Children inherit an ignored SIGINT from their first moment; a handler of our own could
     # otherwise not be in place before the interpreter has started.
-    process = context.Process(target=_child, args=(task, theirs), daemon=True)
+    process = process_of(target=_child, args=(task, theirs, not_theirs, temporary), daemon=True)
     if threading.current_thread() is threading.main_thread():
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -218,8 +227,29 @@ def _interrupts_noted() -> Iterator[_Interrupt]:
 # --- in the child --------------------------------------------------------------------------------
 
 
-def _child(task: Task, pipe: Connection) -> None:
+@contextmanager
+def _temporary_folder() -> Iterator[str | None]:
+    """For all that the children put into temporary files: one that is killed leaves them behind."""
+    try:
+        folder = tempfile.mkdtemp(prefix="nolock-")
+    except OSError:
+        yield None  # nowhere to write; whoever needs to will say so
+        return
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _child(
+    task: Task, pipe: Connection, not_ours: Sequence[Connection], temporary: str | None
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for inherited in not_ours:
+        inherited.close()
+    if temporary is not None:
+        tempfile.tempdir = os.environ["TMPDIR"] = temporary
     os.setpgid(0, 0)  # with the compiler it may start, so that both can be ended together
 
     def report(message: Any) -> None:

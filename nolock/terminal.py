@@ -1,4 +1,7 @@
-"""What stands between reports and the terminal: its encoding, and readers who stop reading."""
+"""What stands between reports and the terminal: its encoding, and readers who stop reading.
+
+The consoles of rich are in `console.py`: rich takes a while to load.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,8 @@ import contextlib
 import os
 import sys
 from io import TextIOBase
-from typing import Any
 
-from rich.console import Console
-
-_ASCII = {
+ASCII = {
     **{"✔": "ok", "✘": "X", "✗": "X", "•": "*", "…": "~"},
     **{"─": "-", "│": "|", "→": "->", "×": "x"},
 }
@@ -33,35 +33,7 @@ def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     char = error.object[error.start]
     if "\udc80" <= char <= "\udcff":  # a byte of a file name that could not be decoded
         return bytes([ord(char) - 0xDC00]), error.start + 1
-    return _ASCII.get(char, "?"), error.start + 1
-
-
-def spelled(sign: str, console: Console) -> str:
-    """A sign as the console will show it, for who has to know how wide that is."""
-    try:
-        sign.encode(console.encoding)
-    except UnicodeEncodeError:
-        return _ASCII.get(sign, "?")
-    return sign
-
-
-class Output(Console):
-    """A console that goes silent when its reader has left.
-
-    Rich would end the process with 1, which from us means that a verdict is wrong.
-    """
-
-    def print(self, *args: Any, **kwargs: Any) -> None:
-        """Older versions of rich know no `on_broken_pipe`."""
-        try:
-            super().print(*args, **kwargs)
-        except BrokenPipeError:
-            self.on_broken_pipe()
-
-    def on_broken_pipe(self) -> None:
-        """Called by rich."""
-        self.quiet = True
-        drop(self.file)
+    return ASCII.get(char, "?"), error.start + 1
 
 
 def write_out(text: str) -> None:

@@ -9,10 +9,9 @@ import contextlib
 import hashlib
 from pathlib import Path
 
-import platformdirs
-
 from counterexamples.store import TraceFileError, load, save
 from counterexamples.trace import Trace
+from engines.kept import cache_directory
 from nolock.jobs import Job
 
 
@@ -43,4 +42,4 @@ def _path(fingerprint: str, prop: str, job: Job) -> Path:
         search.symmetry,
     )
     name = hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
-    return platformdirs.user_cache_path("nolock") / "traces" / f"{name}.json"
+    return cache_directory() / "traces" / f"{name}.json"

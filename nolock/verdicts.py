@@ -15,6 +15,7 @@ from nolock.words import counted
 Word = Literal["holds", "violated", "proved", "incomplete"]
 Standing = Literal["expected", "unexpected", "incomplete", "not judged"]
 AT_REST = "no_lost_objects"
+UNDECIDED = "no state of rest violates it, and with --fingerprints no more can be said"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Verdict:
     depth: int
     seconds: float
     trace_length: int | None = None
+    simplified_length: int | None = None
     unreached: tuple[str, ...] = ()
     because: str = ""
     reported: str = ""
@@ -48,9 +50,18 @@ class Verdict:
     stuck_states: int = 0
     bytes_per_state: float = 0.0
     bits: int = 0
+    miss_probability: float | None = None
+    """Of a lossy search: that it missed a state, at most."""
     notes: tuple[str, ...] = ()
     trace_id: str = ""
     """What `nolock trace` takes to show the trace; a one-off run needs its bounds beside it."""
+
+    @cached_property
+    def lossy(self) -> str:
+        """What limits a verdict of a search that kept fingerprints of states; else empty."""
+        if self.miss_probability is None:
+            return ""
+        return f"lossy: a state was missed with a probability of up to {self.miss_probability:.1e}"
 
     @cached_property
     def standing(self) -> Standing:
@@ -120,6 +131,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
         depth=result.depth,
         seconds=round(result.seconds + result.compile_seconds, 3),
         trace_length=length,
+        simplified_length=result.found[prop].simplified_length if length is not None else None,
         kind=result.found[prop].kind if word == "violated" else "",
         trace_id=f"{job.place}/{job.run.name}/{prop}" if length is not None else "",
         up_to_first_violation=cutting if word == "holds" else (),
@@ -128,6 +140,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
         stuck_states=result.stuck_states,
         bytes_per_state=result.bytes_per_state,
         bits=result.bits,
+        miss_probability=result.lossy,
         notes=result.notes,
     )
 
@@ -143,6 +156,8 @@ def _word(prop: str, result: Result) -> tuple[Word, str, int | None]:
         return "incomplete", f"the model is wrong: {result.found[MODEL_ERROR].message}", None
     if not result.complete:
         return "incomplete", stopped(result), None
+    if prop in result.undecided:
+        return "incomplete", UNDECIDED, None
     if prop not in result.tested:
         return "incomplete", "nothing in this run could have violated it", None
     if prop == AT_REST and not result.rest_states:

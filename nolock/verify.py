@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from engines.symbolic.address_verdict import AddressVerdict
 from model.manifest import Manifest
-from nolock.costs import Costs, NotMeasured
 from nolock.coverage import Coverage, coverage_of, stale_text
 from nolock.errors import EXPECTED, INCOMPLETE, UNEXPECTED
 from nolock.explored import MODEL_ERROR, Explored, Failure, Found, Result
 from nolock.jobs import Job
+from nolock.meetings import Meetings, meetings_of
 from nolock.mutation import MutantRow
 from nolock.verdicts import Verdict, verdicts_of
 from nolock.words import counted
+
+if TYPE_CHECKING:
+    from nolock.costs import Costs, NotMeasured
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,13 @@ class DesignReport:
         if len(explored) < 2:
             return ()
         return tuple(n for n in explored[0].notes if all(n in r.notes for r in explored))
+
+    @cached_property
+    def meetings(self) -> Meetings | None:
+        """Who met whom in these runs, if all of them were done."""
+        if self.coverage is None:
+            return None
+        return meetings_of(self.jobs, self.results, self.verdicts)
 
     def found(self, verdict: Verdict) -> Found | None:
         """The violation behind a verdict."""

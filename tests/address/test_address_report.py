@@ -10,7 +10,8 @@ from rich.console import Console
 
 from counterexamples.memory_picture import plain_picture
 from engines.symbolic.start_address import prove_start_address
-from nolock.prove_report import render_start_address, start_address_json
+from nolock.prove_report import render_start_address
+from nolock.report_json import start_address_json
 
 AR_1 = """\
 seed: vmalloc, x86-64, 4 KiB pages

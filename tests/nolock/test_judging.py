@@ -25,7 +25,7 @@ EXPLORED = Explored(
     config={}, reason="complete", engine="c", states=1, transitions=1, depth=1, seconds=0.0,
     compile_seconds=0.0, bits=1, bytes_per_state=1.0, rest_states=1, stuck_states=0, found={},
     cutting=(), reductions=(), notes=(), steps=(),
-    tested=frozenset(PROPERTIES),
+    tested=frozenset(PROPERTIES), acted=frozenset(),
 )  # fmt: skip
 MANIFEST = Manifest("d", Path("d.py"), "", "", (RUN,), (), (), {})
 

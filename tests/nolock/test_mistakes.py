@@ -93,7 +93,7 @@ def test_mistakes_are_named_with_a_remedy(
         ({"runs": 'run("a", env="smp", why="x", nmis=NONE)'}, "no constant `NONE`"),
         ({"runs": 'run("a", env="smp", why="x", nmis=len("x"))'}, "only literals can stand here"),
         ({"runs": 'run("a", env="smp", why="x", kind="vmalloc")'}, "recovers no addresses"),
-        ({"runs": 'run("a", env="smp", why="x", default=1)'}, "default is True or False"),
+        ({"runs": 'run("a", env="smp", why="x", long=True)'}, "number of states the run has had"),
         ({"runs": 'run("a", env="smp", why="x", properties="graec")'}, "unknown property `graec`"),
         ({"runs": "7"}, "this is not run(...)"),
         (
