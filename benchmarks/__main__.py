@@ -20,7 +20,16 @@ from pathlib import Path
 
 from benchmarks.cases import Case, all_cases
 from benchmarks.measure import Measured
-from benchmarks.report import Row, as_data, as_markdown, as_table, target_lines, this_host
+from benchmarks.memory_rate import measure_memory
+from benchmarks.report import (
+    Row,
+    as_data,
+    as_markdown,
+    as_table,
+    limit_lines,
+    target_lines,
+    this_host,
+)
 from nolock.catalogue import chosen_names, design_paths
 from nolock.errors import InputError
 from nolock.output import write_whole
@@ -51,16 +60,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nolock-bench-") as cache:
         warm_up(Path(cache))
         rows = [measured(case, args.runs, Path(cache)) for case in cases]
+    rate = measure_memory()
     host = this_host()
     print(f"{host.words}; {core}")
     print(f"median of {args.runs}\n")
     print(as_table(rows))
-    print("\n".join(target_lines(rows)))
+    print("\n".join([*target_lines(rows), *limit_lines(rows, rate)]))
     if not args.design and not args.no_write:
         command = f".venv/bin/python -m benchmarks --runs {args.runs} --seconds {args.seconds:g}"
-        data = json.dumps(as_data(rows, host, command), indent=1) + "\n"
+        data = json.dumps(as_data(rows, host, rate, command), indent=1) + "\n"
         write_whole(HERE / "results.json", data)
-        write_whole(HERE / "RESULTS.md", as_markdown(rows, host, args.runs, command))
+        write_whole(HERE / "RESULTS.md", as_markdown(rows, host, rate, args.runs, command))
 
 
 def one_core() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.cases import Case, target_of
 from benchmarks.measure import Measured
+from benchmarks.memory_rate import MemoryRate
 from engines.explicit.compiler import GENERATED_FLAGS, find_compiler
 
 _COLUMNS = (
@@ -120,7 +121,7 @@ def as_table(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_markdown(rows: Sequence[Row], host: Host, runs: int, command: str) -> str:
+def as_markdown(rows: Sequence[Row], host: Host, rate: MemoryRate, runs: int, command: str) -> str:
     """RESULTS.md."""
     rule = "|".join(" :--- " if name in _LEFT else " ---: " for name in _COLUMNS)
     table = [f"| {' | '.join(_COLUMNS)} |", f"|{rule}|"]
@@ -158,6 +159,10 @@ def as_markdown(rows: Sequence[Row], host: Host, runs: int, command: str) -> str
             "",
             *target_lines(rows),
             "",
+            "## The limit",
+            "",
+            *limit_lines(rows, rate),
+            "",
             "Other checkers (SPIN, stateright, Rumur, TLC) are not in this table yet.",
             "",
         )
@@ -178,10 +183,32 @@ def target_lines(rows: Iterable[Row]) -> list[str]:
     return lines
 
 
-def as_data(rows: Sequence[Row], host: Host, command: str) -> dict[str, object]:
+def limit_lines(rows: Iterable[Row], rate: MemoryRate) -> list[str]:
+    """How near the large searches in C without reductions are to what the memory allows.
+
+    For a step, a search looks in one place of its index, and either at the state that it finds
+    there or, if the state is new, at the place where it is stored: two accesses.
+    """
+    lines = [
+        f"One core gets {rate.apart / 1e6:.0f} M random accesses to 1 GiB a second if the "
+        f"addresses are known beforehand, {rate.chained / 1e6:.1f} M if each depends on the one "
+        "before. A search takes about two for each step."
+    ]
+    for row in rows:
+        if row.case.engine == "c" and not row.case.reductions and row.median("states") > 1e6:
+            taken = 2 * row.median("transitions") / row.median("search_seconds")
+            lines.append(
+                f"- {row.case.machine}: {taken / 1e6:.0f} M accesses a second, "
+                f"{taken / rate.apart:.0%} of what the memory allows."
+            )
+    return lines
+
+
+def as_data(rows: Sequence[Row], host: Host, rate: MemoryRate, command: str) -> dict[str, object]:
     """results.json."""
     return {
         "host": asdict(host),
+        "random_accesses_per_second": asdict(rate),
         "command": command,
         "results": [
             {
