@@ -235,7 +235,8 @@ def test_what_slows_every_run_is_told_once(
 
 def test_one_is_not_many(command: Command, tmp_path: Path) -> None:
     """Guards `1 states`."""
-    result = verify(command, write_toy(tmp_path), "--time-limit", "1e-9", "--run", "tasks")
+    words = ("--memory", "100", "--engine", "python", "--run", "tasks")
+    result = verify(command, write_toy(tmp_path), *words)
     assert "after 1 state, depth 0" in result.stdout
 
 
