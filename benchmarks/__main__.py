@@ -11,11 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.cases import Case, all_cases
@@ -30,6 +28,7 @@ from benchmarks.report import (
     target_lines,
     this_host,
 )
+from benchmarks.run import one_measurement
 from nolock.catalogue import chosen_names, design_paths
 from nolock.errors import InputError
 from nolock.output import write_whole
@@ -101,19 +100,8 @@ def run_once(case: Case, cache: Path) -> tuple[Measured, float]:
     for model in (cache / "nolock").glob("model-*"):
         model.unlink()
     began = time.monotonic()
-    child = subprocess.run(
-        [sys.executable, "-m", "benchmarks.measure", json.dumps(asdict(case))],
-        cwd=HERE.parent,
-        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    wall = time.monotonic() - began
-    if child.returncode != 0:
-        raise SystemExit(f"{case.name}: the measurement ended with exit code {child.returncode}")
-    figures = json.loads(child.stdout)
-    return Measured(**{**figures, "violated": tuple(figures["violated"])}), wall
+    figures = one_measurement(case, cache)
+    return figures, time.monotonic() - began
 
 
 if __name__ == "__main__":

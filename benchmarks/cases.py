@@ -24,12 +24,18 @@ LARGE_TARGET, SMALL_TARGET = 1_500_000, 3_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """One machine, searched one way. `seconds` ends a search that would not end by itself."""
+    """One machine, searched one way. `seconds` ends a search that would not end by itself.
+
+    A machine is DESIGN/RUN, synthetic/BITS, or synthetic/BITS/ARRIVALS.
+    """
 
     machine: str
     engine: Engine
     reductions: bool
     seconds: float | None = None
+    threads: int = 1
+    fingerprints: bool = False
+    memory: int | None = None
 
     @property
     def search(self) -> str:
@@ -62,10 +68,11 @@ def target_of(machine: str) -> int:
 
 
 def machine_named(name: str) -> Machine:
-    """The machine of DESIGN/RUN or synthetic/BITS."""
+    """The machine of a case."""
     owner, _, which = name.partition("/")
     if owner == "synthetic":
-        return synthetic(int(which))
+        bits, _, arrivals = which.partition("/")
+        return synthetic(int(bits), budget=int(arrivals or 3))
     manifest = design_named(owner)
     job = jobs_of(manifest, runs_named(manifest, [which]))[0]
     settings = settings_of(job)

@@ -58,6 +58,9 @@ def measure(case: Case) -> Measured:
             merge_local=case.reductions,
             merge_locks=case.reductions,
             symmetry=case.reductions,
+            threads=case.threads,
+            fingerprints=case.fingerprints,
+            memory=case.memory,
         ),
     )
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before

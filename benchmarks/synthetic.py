@@ -41,8 +41,8 @@ OBJECTS = 3
 ENGINES: tuple[Engine, ...] = ("c", "python")
 
 
-def synthetic(bits: int, name: str = "synthetic", seed: int = 1) -> Machine:
-    """A machine of about this many bits."""
+def synthetic(bits: int, name: str = "synthetic", seed: int = 1, budget: int = 3) -> Machine:
+    """A machine of about this many bits; it has the more states the more arrivals there can be."""
     rng = random.Random(seed)
     ref = Type("ref", 0, OBJECTS, "Object")
     cpu = Dimension("CPU", CPUS, "record")
@@ -53,7 +53,7 @@ def synthetic(bits: int, name: str = "synthetic", seed: int = 1) -> Machine:
         Variable("obj.next", ref, (obj,)),
         Variable("head", ref, (cpu,)),
         Variable("count", Type("range", 0, 3), (cpu,)),
-        Variable("budget", Type("range", 0, 3), (), 3),
+        Variable("budget", Type("range", 0, budget), (), budget),
     ]
     processes: list[Process] = []
     own: list[Variable] = []

@@ -1,0 +1,46 @@
+"""Starts one measurement in a process of its own and reads its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.cases import Case
+from benchmarks.measure import Measured
+
+TOP = Path(__file__).resolve().parents[1]
+
+
+def command_for(case: Case) -> list[str]:
+    """The command of a measurement; it prints its figures."""
+    return [sys.executable, "-m", "benchmarks.measure", json.dumps(asdict(case))]
+
+
+def with_cache(cache: Path) -> dict[str, str]:
+    """The environment in which compiled models are kept in this folder."""
+    return {**os.environ, "XDG_CACHE_HOME": str(cache)}
+
+
+def one_measurement(case: Case, cache: Path) -> Measured:
+    """Measure a case; ends this program with one line if the child fails."""
+    child = subprocess.run(
+        command_for(case),
+        cwd=TOP,
+        env=with_cache(cache),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if child.returncode != 0:
+        raise SystemExit(f"{case.name}: the measurement ended with exit code {child.returncode}")
+    return measured_from(child.stdout)
+
+
+def measured_from(answer: str) -> Measured:
+    """The figures that a measurement printed."""
+    figures = json.loads(answer)
+    return Measured(**{**figures, "violated": tuple(figures["violated"])})
