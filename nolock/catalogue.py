@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from engines.kept import kept
@@ -47,13 +48,14 @@ def design_named(name_or_path: str) -> Manifest:
 
 def manifest_of(path: Path) -> Manifest:
     """What a design file says about itself; kept, as it imports half of the kernel's parts."""
-    path = path.absolute()
-    return kept(
+    whole = path.absolute()
+    manifest = kept(
         "manifest",
-        str(path),
-        lambda: read_manifest(path, tuple(PROPERTIES)),
+        str(whole),
+        lambda: read_manifest(whole, tuple(PROPERTIES)),
         lambda manifest: manifest.files,
     )
+    return replace(manifest, path=path)  # as the user wrote it, for trace IDs and messages
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> InputError:

@@ -20,7 +20,7 @@ from model.designs.krcp import (
 )
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
-from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS, DEFERRAL_UNREACHED
+from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS, KRCP_UNREACHED
 from model.designs.separate_list import add_to_separate_list
 from model.designs.sheaf_submission import kfree_rcu_sheaf, wait_for_submissions
 from model.designs.shrinker import shrink_every_krcp
@@ -83,7 +83,7 @@ RUNS = ALLOW_SPIN_RUNS + DEFERRAL_RUNS
 
 EXPECT = ALLOW_SPIN_EXPECT + DEFERRAL_EXPECT
 
-UNREACHED = DEFERRAL_UNREACHED
+UNREACHED = KRCP_UNREACHED
 
 set_knob("rcu_ptr", True)
 knob(

@@ -7,7 +7,7 @@ allowed is the question, not an assumption. The machinery behind it is in krcp.p
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, arm_monitor
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
-from model.designs.krcp_runs import KRCP_EXPECT, KRCP_RUNS
+from model.designs.krcp_runs import KRCP_EXPECT, KRCP_RUNS, KRCP_UNREACHED
 from model.designs.one_argument import queue_record
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.shrinker import shrink_every_krcp
@@ -226,7 +226,7 @@ RUNS = [
         cpus=1,
         tasks=1,
         hardirqs=1,
-        bnodes=1,
+        bnodes=2,
         other_gps=0,
     ),
     run(
@@ -327,7 +327,7 @@ UNREACHED = [
         process="shrinker",
         because="the shrinker has just emptied the cache, so the page goes there",
     ),
-]
+] + KRCP_UNREACHED
 
 
 @routine(models="mm/slab_common.c: kvfree_rcu_barrier, v6.19", entry=(barrier,))

@@ -6,9 +6,12 @@ address from the address of the link word; queueing is mainline's without the st
 """
 
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
+from model.designs.krcp_runs import KRCP_EXPECT, KRCP_RUNS, KRCP_UNREACHED
 from model.designs.mainline import kvfree_call_rcu
+from model.designs.mainline import kvfree_rcu_barrier as wait_for_everything
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.contexts import (
+    barrier,
     batching_init,
     boot_client,
     client,
@@ -73,27 +76,6 @@ RUNS = [
         readers=1,
         bnodes=2,
     ),
-    run(
-        "delays",
-        env="smp",
-        why="a page's worth is two objects: the long delay is cut short, while the timer fires",
-        tasks=1,
-        bnodes=0,
-        bnode_records=2,
-        other_gps=0,
-    ),
-    run(
-        "pages",
-        env="smp",
-        why="pages of two records, two workers",
-        cpus=1,
-        objects=3,
-        tasks=1,
-        workers=2,
-        bnodes=2,
-        bnode_records=2,
-        other_gps=0,
-    ),
     run("vmalloc", env="smp", why="vmalloc objects", kind="vmalloc", cpus=1, bnodes=0),
     run(
         "kfence",
@@ -127,16 +109,36 @@ RUNS = [
         other_gps=0,
     ),
     run(
-        "shrinker-lists",
+        "barrier",
         env="smp",
-        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
-        shrinks=1,
-        preemptions=1,
-        cpus=1,
+        why="the barrier while tasks free",
+        barriers=1,
         tasks=1,
         bnodes=0,
-        bnode_records=2,
+        objects=1,
         other_gps=0,
+    ),
+    run(
+        "barrier-repaired",
+        env="smp",
+        why="the repair of F-1",
+        barrier_rearms=True,
+        barriers=1,
+        tasks=1,
+        bnodes=0,
+        objects=1,
+        other_gps=0,
+    ),
+    run(
+        "hotplug",
+        env="smp",
+        why="a CPU goes offline and comes back; nothing is moved",
+        objects=1,
+        tasks=1,
+        readers=1,
+        preemptions=1,
+        hotplug=1,
+        bnodes=0,
     ),
     run(
         "boot",
@@ -155,12 +157,18 @@ RUNS = [
         boot=True,
         cpus=1,
         tasks=1,
-        bnodes=1,
+        bnodes=2,
         other_gps=0,
     ),
-]
+] + KRCP_RUNS
 
 EXPECT = [
+    expect(
+        "no_lost_objects",
+        runs=("barrier",),
+        verdict="violated",
+        because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
+    ),
     expect(
         "self_deadlock",
         runs=("any-context", "any-context-irqs"),
@@ -194,7 +202,9 @@ EXPECT = [
         because="AR-3: the neighbour is freed in the object's place",
     ),
     expect("*", runs="*", verdict="holds", because="plain slab objects are recovered right"),
-]
+] + KRCP_EXPECT
+
+UNREACHED = KRCP_UNREACHED
 
 set_knob("rcu_ptr", True)
 
@@ -206,6 +216,12 @@ set_knob("rcu_ptr", True)
 def kvfree_call_rcu_ptr(head: Object) -> None:
     """As kvfree_call_rcu(); the whole difference is in krcp.py under cfg.rcu_ptr."""
     kvfree_call_rcu(head)
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_barrier, v6.19", entry=(barrier,))
+def kvfree_rcu_barrier() -> None:
+    """The barrier: mainline's."""
+    wait_for_everything()
 
 
 @routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))

@@ -99,8 +99,19 @@ def test_a_full_disk_is_one_line(tmp_path: Path, words: str) -> None:
     assert done.stderr == b"nolock: cannot write or read: No space left on device\n"
 
 
-@pytest.mark.parametrize("module", ["click", "nolock.cli", "nolock.commands", "z3", "model"])
-def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path: Path, module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("click", "list"),
+        ("nolock.cli", "list"),
+        ("nolock.commands", "list"),
+        ("model", "list"),
+        ("z3", "prove rcu_ptr --no-caches"),
+    ],
+)
+def test_ctrl_c_while_modules_are_loaded_is_one_line(
+    tmp_path: Path, module: str, words: str
+) -> None:
     """Guards against `Aborted!` with exit code 1, and tracebacks from inside an import."""
     program = (
         "import importlib.abc, os, signal, sys\n"
@@ -110,7 +121,7 @@ def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path: Path, module: str
         "            os.kill(os.getpid(), signal.SIGINT)\n"
         "from nolock.__main__ import main\n"
         "sys.meta_path.insert(0, Press())\n"
-        "sys.argv[1:] = ['list']\n"
+        f"sys.argv[1:] = {words.split()!r}\n"
         "main()\n"
     )
     (tmp_path / "pressed.py").write_text(program)
