@@ -11,6 +11,7 @@ BOUNDS = {
     "nmis": "NMIs that free, over the whole run.",
     "probes": "Probe hits that free.",
     "hardirqs": "Device interrupts that free.",
+    "softirqs": "Softirqs that free.",
     "readers": "RCU readers.",
     "tasks": "Client tasks under way at the same time.",
     "workers": "Workqueue workers.",

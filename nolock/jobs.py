@@ -21,7 +21,17 @@ BARRIER = "barrier"
 BARRIER_CALLS = "barriers"
 """The property, and the knob that says how often it is called."""
 _BOUNDS_FILE = "model/kernel/bounds.py"
-_BUDGETS = ("nmis", "hardirqs", "probes", "readers", "preemptions", "other_gps", "workers", "tasks")
+_BUDGETS = (
+    "nmis",
+    "hardirqs",
+    "softirqs",
+    "probes",
+    "readers",
+    "preemptions",
+    "other_gps",
+    "workers",
+    "tasks",
+)
 
 
 @dataclass(frozen=True)

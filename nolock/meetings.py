@@ -41,6 +41,7 @@ ACTORS = (
     Actor("boot task", "boot", "boot_client", frees=True),
     Actor("worker", "workers", "kworker"),
     Actor("second worker", "workers", "kworker", 2),
+    Actor("softirq", "softirqs", "softirq_frees", frees=True),
     Actor("hardirq", "hardirqs", "device_interrupts", frees=True),
     Actor("NMI", "nmis", "nmi", frees=True),
     Actor("second NMI", "nmis", "nmi", 2, frees=True),

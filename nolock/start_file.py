@@ -22,7 +22,7 @@ a step of its own, so an NMI, a probe or another CPU can come in between any two
 """
 
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.kernel.contexts import client, hardirq, nmi, probe, softirq
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -85,7 +85,7 @@ class Parked:
 
 
 # The function under test. entry= names the contexts that may call it.
-@routine(models="mm/slab_common.c: {name}", entry=(client, hardirq, nmi, probe))
+@routine(models="mm/slab_common.c: {name}", entry=(client, softirq, hardirq, nmi, probe))
 def free_from_anywhere(head: Object) -> None:
     """Park the object; never wait."""
     preempt_disable()

@@ -36,6 +36,7 @@ from model.kernel.contexts import (
     probe,
     scheduler_starts,
     shrinker,
+    softirq,
 )
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.debug import debug_object_queue, kasan_record_aux_stack, kmemleak_ignore
@@ -112,7 +113,8 @@ class Nolock:
 
 
 @routine(
-    models="mm/slab_common.c: kvfree_call_rcu, RFC v1 6/7", entry=(client, boot_client, hardirq)
+    models="mm/slab_common.c: kvfree_call_rcu, RFC v1 6/7",
+    entry=(client, boot_client, softirq, hardirq),
 )
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): may spin."""
@@ -121,7 +123,7 @@ def kvfree_call_rcu(head: Object) -> None:
 
 @routine(
     models="mm/slab_common.c: kfree_rcu_nolock, RFC v1 6/7",
-    entry=(client, boot_client, hardirq, nmi, probe),
+    entry=(client, boot_client, softirq, hardirq, nmi, probe),
 )
 def kfree_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): from any context."""

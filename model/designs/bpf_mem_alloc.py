@@ -19,7 +19,7 @@ Abstractions:
 """
 
 from model.kernel.callbacks import RcuHead, call_rcu
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe, softirq
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -57,7 +57,17 @@ RUNS = [
         other_gps=0,
     ),
     run("two-cpus", env="smp", why="two CPUs", nmis=1, readers=1, other_gps=0),
-    run("irqs", env="smp", why="device interrupts too", hardirqs=1, nmis=1, tasks=1, cpus=1),
+    run(
+        "irqs",
+        env="smp",
+        why="device interrupts and softirqs too",
+        softirqs=1,
+        hardirqs=1,
+        nmis=1,
+        tasks=1,
+        cpus=1,
+        objects=3,
+    ),
     run(
         "rt", env="preempt_rt", why="the drain runs in a thread", cpus=1, nmis=1, probes=1, tasks=1
     ),
@@ -140,6 +150,7 @@ RUNS = [
         why="whoever can free, with readers and others' grace periods",
         cpus=1,
         tasks=1,
+        softirqs=1,
         hardirqs=1,
         nmis=1,
         probes=1,
@@ -153,6 +164,7 @@ RUNS = [
         barrier_when_unused=True,
         cpus=1,
         tasks=1,
+        softirqs=1,
         hardirqs=1,
         nmis=1,
         probes=1,
@@ -241,7 +253,7 @@ def leave(cache: Cache) -> None:
     cache.active -= 1
 
 
-@routine(models="kernel/bpf/memalloc.c: unit_free", entry=(client, hardirq, nmi, probe))
+@routine(models="kernel/bpf/memalloc.c: unit_free", entry=(client, softirq, hardirq, nmi, probe))
 def unit_free(obj: Object) -> None:
     """Free an element, from any context."""
     flags = local_irq_save()

@@ -16,7 +16,7 @@ property here, so the list is handed on as it was taken, newest first. There is 
 
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.callbacks import RcuHead, call_rcu
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe, softirq
 from model.kernel.cpu import Cpu, in_nmi, irqs_disabled, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.objects import Object
@@ -55,7 +55,15 @@ RUNS = [
         readers=1,
         other_gps=0,
     ),
-    run("irqs", env="smp", why="device interrupts too", hardirqs=1, nmis=1, readers=1),
+    run(
+        "irqs",
+        env="smp",
+        why="device interrupts and softirqs too",
+        softirqs=1,
+        hardirqs=1,
+        nmis=1,
+        readers=1,
+    ),
     run("rt", env="preempt_rt", why="the drain runs in a thread", nmis=2, readers=1, other_gps=0),
     run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
     run(
@@ -199,6 +207,7 @@ RUNS = [
         detect_irqs_off=True,
         cpus=1,
         tasks=1,
+        softirqs=1,
         hardirqs=1,
         nmis=2,
         probes=1,
@@ -274,6 +283,12 @@ UNREACHED = [
         process="client",
         because="tasks call with irqs on, so they never park",
     ),
+    unreached(
+        ("add_pending", "stage"),
+        "*",
+        process="softirq",
+        because="as tasks: with irqs on",
+    ),
 ]
 
 set_knob("callback_lists", True)
@@ -308,7 +323,9 @@ def free_object(head: RcuHead) -> None:
     kvfree(of(Object, container_of(head, ObjectRcu.head)))
 
 
-@routine(models="the client: call_rcu() on its object", entry=(client, hardirq, nmi, probe))
+@routine(
+    models="the client: call_rcu() on its object", entry=(client, softirq, hardirq, nmi, probe)
+)
 def free_by_call_rcu(obj: Object) -> None:
     """The client frees an object from any context."""
     call_rcu_from_anywhere(of(ObjectRcu, obj).head)

@@ -22,6 +22,7 @@ from model.kernel.contexts import (
     probe,
     scheduler_starts,
     shrinker,
+    softirq,
 )
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
@@ -119,6 +120,7 @@ RUNS = [
         why="the drain runs in a thread",
         cpus=1,
         tasks=1,
+        softirqs=1,
         nmis=1,
         probes=1,
         readers=1,
@@ -155,6 +157,7 @@ RUNS = [
         why="whoever can free, by twos",
         cpus=1,
         tasks=1,
+        softirqs=1,
         hardirqs=1,
         nmis=2,
         probes=1,
@@ -230,7 +233,9 @@ class Parked:
     work: Embed[IrqWork] = embed(func=drain_parked, lazy=False, hard=False)
 
 
-@routine(models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, boot_client, hardirq))
+@routine(
+    models="mm/slab_common.c: kvfree_call_rcu, v6.19", entry=(client, boot_client, softirq, hardirq)
+)
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): mainline's."""
     queue_in_normal_context(head)
@@ -238,7 +243,7 @@ def kvfree_call_rcu(head: Object) -> None:
 
 @routine(
     models="mm/slab_common.c: kfree_rcu_nolock, variant that always defers",
-    entry=(client, boot_client, hardirq, nmi, probe),
+    entry=(client, boot_client, softirq, hardirq, nmi, probe),
 )
 def kfree_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): from any context. With preemption off, so that list and work match."""

@@ -8,6 +8,16 @@ from model.language.syntax import expect, run, unreached
 
 KRCP_RUNS = [
     run(
+        "softirqs",
+        env="smp",
+        why="a softirq frees too, and a device interrupt on top of it",
+        softirqs=1,
+        hardirqs=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "delays",
         env="smp",
         why="a page's worth is two objects: the long delay is cut short, while the timer fires",

@@ -16,7 +16,7 @@ from model.designs.mainline import queue_on_krcp
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.callbacks import call_rcu
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker, softirq
 from model.kernel.cpu import Cpu, irqs_disabled, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -69,6 +69,19 @@ RUNS = [
         callback_lists=True,
     ),
     run(
+        "irqs",
+        env="smp",
+        why="device interrupts and softirqs free too",
+        softirqs=1,
+        hardirqs=1,
+        nmis=1,
+        tasks=1,
+        cpus=1,
+        bnodes=0,
+        other_gps=0,
+        callback_lists=True,
+    ),
+    run(
         "two-cpus",
         env="smp",
         why="two CPUs share the barn",
@@ -109,6 +122,7 @@ RUNS = [
         why="sheaves by trylock in every context",
         cpus=1,
         tasks=1,
+        softirqs=1,
         nmis=1,
         probes=1,
         readers=1,
@@ -198,7 +212,9 @@ UNREACHED = [
         because="who holds the lock of a CPU's sheaves is not switched out here",
     ),
     unreached(
-        "sheaf_llist_add", "*", because="tasks and irq_work threads run with irqs on: call_rcu()"
+        "sheaf_llist_add",
+        "*",
+        because="tasks, softirqs and irq_work threads run with irqs on: call_rcu()",
     ),
 ]
 
@@ -220,7 +236,7 @@ class DeferredWork:
 # --- freeing ------------------------------------------------------------------------------------
 
 
-@routine(models="mm/slab_common.c: kvfree_call_rcu, for-7.3", entry=(client, hardirq))
+@routine(models="mm/slab_common.c: kvfree_call_rcu, for-7.3", entry=(client, softirq, hardirq))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): a sheaf, else the krcp. On PREEMPT_RT the sheaf is only tried."""
     if not cfg.preempt_rt or cfg.rt_sheaf:
@@ -231,7 +247,7 @@ def kvfree_call_rcu(head: Object) -> None:
 
 @routine(
     models="mm/slab_common.c: kfree_call_rcu_nolock, for-7.3",
-    entry=(client, hardirq, nmi, probe),
+    entry=(client, softirq, hardirq, nmi, probe),
 )
 def kfree_call_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked."""

@@ -24,6 +24,7 @@ from model.kernel.contexts import (
     scheduler_starts,
     shrinker,
     sleeping_client,
+    softirq,
 )
 from model.kernel.cpu import this_cpu
 from model.kernel.debug import (
@@ -74,6 +75,19 @@ RUNS = [
         readers=1,
         other_gps=0,
         bnodes=2,
+    ),
+    run(
+        "any-context-irqs",
+        env="smp",
+        why="the same on one CPU, with device interrupts and softirqs",
+        cpus=1,
+        tasks=1,
+        softirqs=1,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
     ),
     run(
         "rearm",
@@ -184,6 +198,16 @@ RUNS = [
         bnodes=0,
     ),
     run(
+        "rt",
+        env="preempt_rt",
+        why="timers and callbacks run in a thread; a softirq and a device interrupt free too",
+        softirqs=1,
+        hardirqs=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "boot",
         env="smp",
         why="from early boot on: before RCU, the batching machinery and the scheduler are up",
@@ -211,6 +235,7 @@ RUNS = [
         why="whoever may free, by twos",
         cpus=1,
         tasks=1,
+        softirqs=1,
         sleepers=1,
         hardirqs=1,
         readers=1,
@@ -274,14 +299,14 @@ EXPECT = [
     ),
     expect(
         "self_deadlock",
-        runs=("any-context",),
+        runs=("any-context", "any-context-irqs"),
         verdict="violated",
         because="V1-1: an NMI or a probe spins on the krcp lock that the code below it holds",
         reported="the reason for the series",
     ),
     expect(
         "forbidden_call",
-        runs=("any-context",),
+        runs=("any-context", "any-context-irqs"),
         verdict="violated",
         because="the monitor is armed with queue_delayed_work(), which takes locks",
         reported="the reason for the series",
@@ -318,7 +343,7 @@ def kvfree_rcu_barrier() -> None:
 
 @routine(
     models="mm/slab_common.c: kvfree_call_rcu, v6.19",
-    entry=(client, boot_client, hardirq, nmi, probe),
+    entry=(client, boot_client, softirq, hardirq, nmi, probe),
 )
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(ptr, head): `head` stands for the object and for its rcu_head alike."""

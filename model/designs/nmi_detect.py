@@ -22,6 +22,7 @@ from model.kernel.contexts import (
     probe,
     scheduler_starts,
     shrinker,
+    softirq,
 )
 from model.kernel.cpu import Cpu, hits_handler, in_nmi, irqs_disabled, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -102,6 +103,7 @@ RUNS = [
         why="the drain runs in a thread",
         cpus=1,
         tasks=1,
+        softirqs=1,
         nmis=2,
         readers=1,
         bnodes=0,
@@ -158,6 +160,7 @@ RUNS = [
         detect_irqs_off=True,
         cpus=1,
         tasks=1,
+        softirqs=1,
         hardirqs=1,
         nmis=2,
         probes=1,
@@ -267,6 +270,12 @@ UNREACHED = [
         process="client",
         because="tasks call with irqs on, so they never park",
     ),
+    unreached(
+        "kvfree_call_rcu",
+        "head.func = head",
+        process="softirq",
+        because="as tasks: with irqs on",
+    ),
 ] + DEFERRAL_UNREACHED
 
 knob("detect_hardirq", False, "A1': the test is in_nmi() or in_hardirq()")
@@ -293,7 +302,7 @@ def must_park() -> bool:
 
 @routine(
     models="mm/slab_common.c: kvfree_call_rcu as proposed in review",
-    entry=(client, boot_client, hardirq, nmi, probe),
+    entry=(client, boot_client, softirq, hardirq, nmi, probe),
 )
 def kvfree_call_rcu(head: Object) -> None:
     """Park in NMI, go on as mainline anywhere else."""

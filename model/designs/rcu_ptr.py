@@ -20,6 +20,7 @@ from model.kernel.contexts import (
     probe,
     scheduler_starts,
     shrinker,
+    softirq,
 )
 from model.kernel.objects import Object
 from model.language.syntax import (
@@ -51,6 +52,19 @@ RUNS = [
         readers=1,
         other_gps=0,
         bnodes=2,
+    ),
+    run(
+        "any-context-irqs",
+        env="smp",
+        why="the same on one CPU, with device interrupts and softirqs",
+        cpus=1,
+        tasks=1,
+        softirqs=1,
+        hardirqs=1,
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
     ),
     run(
         "rearm",
@@ -157,14 +171,14 @@ EXPECT = [
     ),
     expect(
         "self_deadlock",
-        runs=("any-context",),
+        runs=("any-context", "any-context-irqs"),
         verdict="violated",
         because="V1-1: the patch changes nothing about who may call",
         reported="the reason for the rest of the series",
     ),
     expect(
         "forbidden_call",
-        runs=("any-context",),
+        runs=("any-context", "any-context-irqs"),
         verdict="violated",
         because="the monitor is armed with queue_delayed_work(), which takes locks",
         reported="the reason for the rest of the series",
@@ -197,7 +211,7 @@ set_knob("rcu_ptr", True)
 
 @routine(
     models="mm/slab_common.c: kvfree_call_rcu_ptr, RFC v1 1/7",
-    entry=(client, boot_client, hardirq, nmi, probe),
+    entry=(client, boot_client, softirq, hardirq, nmi, probe),
 )
 def kvfree_call_rcu_ptr(head: Object) -> None:
     """As kvfree_call_rcu(); the whole difference is in krcp.py under cfg.rcu_ptr."""

@@ -7,7 +7,7 @@ goes the way of RFC v1. On PREEMPT_RT the sheaf path is not entered.
 
 from model.designs.allow_spin import kvfree_rcu_barrier as allow_spin_barrier
 from model.designs.allow_spin import queue_object
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe
+from model.kernel.contexts import barrier, client, hardirq, nmi, probe, softirq
 from model.kernel.objects import Object
 from model.language.syntax import expect, routine, run, set_knob, unreached
 
@@ -22,6 +22,19 @@ RUNS = [
         why="NMI and probes through the nolock entry, tasks through either",
         nmis=1,
         probes=1,
+        tasks=1,
+        cpus=1,
+        bnodes=0,
+        other_gps=0,
+        callback_lists=True,
+    ),
+    run(
+        "irqs",
+        env="smp",
+        why="device interrupts and softirqs free too",
+        softirqs=1,
+        hardirqs=1,
+        nmis=1,
         tasks=1,
         cpus=1,
         bnodes=0,
@@ -78,6 +91,7 @@ RUNS = [
         why="no sheaves: RFC v1's way",
         cpus=1,
         tasks=1,
+        softirqs=1,
         nmis=1,
         probes=1,
         readers=1,
@@ -113,7 +127,7 @@ UNREACHED = [
 set_knob("sheaves", 2)
 
 
-@routine(models="mm/slab_common.c: kvfree_call_rcu, RFC v2", entry=(client, hardirq))
+@routine(models="mm/slab_common.c: kvfree_call_rcu, RFC v2", entry=(client, softirq, hardirq))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): may spin."""
     queue_object(head, True)
@@ -121,7 +135,7 @@ def kvfree_call_rcu(head: Object) -> None:
 
 @routine(
     models="mm/slab_common.c: kfree_rcu_nolock, RFC v2",
-    entry=(client, hardirq, nmi, probe),
+    entry=(client, softirq, hardirq, nmi, probe),
 )
 def kfree_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): from any context."""

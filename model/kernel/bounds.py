@@ -12,6 +12,7 @@ knob("tasks", 2, "client tasks that can be under way at the same time")
 knob("sleepers", 0, "client tasks that sleep in their free call, under way at the same time")
 knob("workers", 1, "workqueue workers that can be under way at the same time")
 knob("nmis", 0, "NMIs that call the free function, over the whole run")
+knob("softirqs", 0, "softirqs that call the free function, over the whole run")
 knob("hardirqs", 0, "device interrupts that call the free function, over the whole run")
 knob("probes", 0, "probe hits that call the free function, over the whole run")
 knob("readers", 0, "RCU readers, each once")
@@ -27,6 +28,7 @@ class Budget:
     """What may still arrive."""
 
     nmis: Range[0, cfg.nmis] = cfg.nmis
+    softirqs: Range[0, cfg.softirqs] = cfg.softirqs
     hardirqs: Range[0, cfg.hardirqs] = cfg.hardirqs
     probes: Range[0, cfg.probes] = cfg.probes
     other_gps: Range[0, cfg.other_gps] = cfg.other_gps

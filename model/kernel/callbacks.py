@@ -9,8 +9,8 @@ Abstractions:
 * One list per CPU stands for the segments of rcu_segcblist; a callback's segment is the grace
   period noted in it. Callbacks of a CPU are invoked in order. No callbacks are offloaded (nocb),
   so the raw locks of that path are not here.
-* A callback is invoked at hardirq level with irqs off (see cpu.py), on the CPU whose list it is
-  on; without `callback_lists` on any CPU.
+* A callback is invoked in softirq (softirqs.py), on the CPU whose list it is on; without
+  `callback_lists` on any CPU.
 * A dead CPU's list is put behind that of the CPU that takes it over in one step, under the lock and
   with irqs off; an NMI or a probe that cut into that with a call of call_rcu() is left out. Each
   callback keeps its grace period, where the kernel may give it a later one.

@@ -24,6 +24,7 @@ from model.kernel.rcu import (
     somebody_looks,
 )
 from model.kernel.sleepers import barrier, sleeping_client
+from model.kernel.softirqs import softirq
 from model.kernel.tasks import client, shrinker
 from model.language.syntax import (
     action,
@@ -44,6 +45,7 @@ __all__ = [
     "scheduler_starts",
     "shrinker",
     "sleeping_client",
+    "softirq",
     "stopper",
 ]
 

@@ -1,13 +1,11 @@
 """CPUs: who runs, interrupt state, and the contexts stacked on each CPU.
 
-A CPU runs the topmost of task < hardirq < NMI. A probe runs inside the context it hit, on the
-same CPU, at that context's level. `Level` names those places.
+A CPU runs the topmost of task < softirq < hardirq < NMI. A probe runs inside the context it hit, on
+the same CPU, at that context's level. `Level` names those places. On PREEMPT_RT softirqs run in
+threads (softirqs.py), at the level of tasks.
 
 Abstractions:
-* Softirqs run at hardirq level with irqs off. The softirqs modelled (timer expiry, RCU callbacks)
-  do their work here with irqs off in the kernel too (delayed_work timers are TIMER_IRQSAFE); a
-  hardirq between two softirq statements outside those regions is not explored.
-* An NMI does not nest in an NMI, a hardirq not in a hardirq.
+* An NMI does not nest in an NMI, a hardirq not in a hardirq, a softirq not in a softirq.
 * The NMI entry clears the hardware interrupt flag; `Cpu.irqs_off` keeps the interrupted
   context's flag, and `irqs_disabled()` is true in NMI and hardirq by definition.
 """
@@ -45,9 +43,10 @@ class Level(Enum):
     """Where on a CPU's stack a context runs; PROBE is told apart only as a lock owner."""
 
     TASK = 0
-    HARDIRQ = 1
-    NMI = 2
-    PROBE = 3
+    SOFTIRQ = 1
+    HARDIRQ = 2
+    NMI = 3
+    PROBE = 4
 
 
 @record(count=cfg.cpus)
@@ -122,11 +121,19 @@ class Reclaimer:
     used: bool
 
 
-@record(count=cfg.cpus if cfg.preempt_rt else 0)
-class IrqWorkThread:
-    """irq_work/N on PREEMPT_RT; which of them serves a CPU does not matter."""
+@record()
+class BoundThread:
+    """A thread of one CPU. All that it does is inside one RCU read-side section."""
 
     task: Embed[Task]
+
+
+@record(per=Cpu, when=cfg.preempt_rt)
+class CpuThreads:
+    """PREEMPT_RT: irq_work/N, and one thread for those that run a CPU's softirqs."""
+
+    irq_work: Embed[BoundThread]
+    softirq: Embed[BoundThread]
 
 
 @record(per=Cpu, when=cfg.hotplug > 0)
@@ -176,9 +183,30 @@ def task_runs(task: Task) -> bool:
     """The task is on a CPU and nothing runs on top of it."""
     return (
         task.cpu != NULL
+        and not in_softirq(task.cpu)
         and not active(hardirq, task.cpu)
         and not active(nmi, task.cpu)
         and not (active(probe, task.cpu) and task.cpu.probed == Level.TASK)
+    )
+
+
+@pure
+def in_softirq(cpu: Cpu) -> bool:
+    """A softirq runs on top of the CPU's task."""
+    if cfg.preempt_rt:
+        return False
+    return active(softirq, cpu)
+
+
+@pure
+def softirq_runs(cpu: Cpu) -> bool:
+    """Nothing runs on top of the softirq; on PREEMPT_RT, of its thread."""
+    if cfg.preempt_rt:
+        return task_runs(of(CpuThreads, cpu).softirq.task)
+    return (
+        not active(hardirq, cpu)
+        and not active(nmi, cpu)
+        and not (active(probe, cpu) and cpu.probed == Level.SOFTIRQ)
     )
 
 
@@ -200,7 +228,8 @@ def probe_runs(cpu: Cpu) -> bool:
     return (
         cpu.probed == Level.NMI
         or (cpu.probed == Level.HARDIRQ and not active(nmi, cpu))
-        or (not active(nmi, cpu) and not active(hardirq, cpu))
+        or (cpu.probed == Level.SOFTIRQ and not active(nmi, cpu) and not active(hardirq, cpu))
+        or (not active(nmi, cpu) and not active(hardirq, cpu) and not in_softirq(cpu))
     )
 
 
@@ -219,7 +248,7 @@ def smp_processor_id() -> Cpu:
     For a task this is a read: it can change while preemptible. In a run without preemptions it
     cannot, and the CPU is the one that the task was started on.
     """
-    if runs_in(irq_workd, boot_client, batching_init, scheduler_starts):
+    if runs_in(boot_client, batching_init, scheduler_starts):
         return my(cpu)
     if runs_in(client, kworker, shrinker) and cfg.preemptions == 0:
         return my(cpu)
@@ -253,6 +282,8 @@ def level() -> Level:
         return Level.NMI
     if runs_in(hardirq):
         return Level.HARDIRQ
+    if runs_in(softirq) and not cfg.preempt_rt:
+        return Level.SOFTIRQ
     return Level.TASK
 
 
@@ -281,7 +312,7 @@ def can_spin_trylock() -> bool:
 @pure
 def hits_handler() -> bool:
     """The running code is a probe that hit a hardirq or NMI handler."""
-    return runs_in(probe) and smp_processor_id().probed != Level.TASK
+    return runs_in(probe) and smp_processor_id().probed in (Level.HARDIRQ, Level.NMI)
 
 
 @atomic
@@ -291,17 +322,31 @@ def irqs_disabled() -> bool:
         return True
     cpu = smp_processor_id()
     if runs_in(probe):
-        return cpu.probed != Level.TASK or cpu.irqs_off
+        return cpu.probed in (Level.HARDIRQ, Level.NMI) or cpu.irqs_off
     return cpu.irqs_off
 
 
 @pure
+def is_in_no_section(cpu: Cpu) -> bool:
+    """The CPU's task, or idle, has irqs and preemption on and is no RCU reader."""
+    return (
+        not cpu.irqs_off and cpu.preempt_count == 0 and all(t.task.cpu != cpu for t in BoundThread)
+    )
+
+
+@pure
 def quiescent_task_level(cpu: Cpu) -> bool:
-    """What runs at task level on this CPU, or nothing, is preemptible and not in a probe."""
-    return not cpu.irqs_off and cpu.preempt_count == 0 and not active(probe, cpu)
+    """The same, and no probe runs inside it."""
+    return is_in_no_section(cpu) and not active(probe, cpu)
+
+
+@pure
+def quiescent_below_handlers(cpu: Cpu) -> bool:
+    """The same, and no softirq runs on top of it."""
+    return quiescent_task_level(cpu) and not in_softirq(cpu)
 
 
 @pure
 def quiescent(cpu: Cpu) -> bool:
     """The CPU is not inside any region that a grace period must wait for."""
-    return quiescent_task_level(cpu) and not active(hardirq, cpu) and not active(nmi, cpu)
+    return quiescent_below_handlers(cpu) and not active(hardirq, cpu) and not active(nmi, cpu)

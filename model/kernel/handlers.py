@@ -2,19 +2,13 @@
 
 from model.kernel.boot_stages import is_up
 from model.kernel.bounds import Budget
-from model.kernel.callbacks import (
-    RcuHead,
-    can_be_invoked,
-    invoke_callback,
-    take_callback,
-)
 from model.kernel.cpu import (
     Cpu,
     can_be_hit,
     hardirq_runs,
     is_online,
     nmi_runs,
-    quiescent_task_level,
+    quiescent_below_handlers,
 )
 from model.kernel.hrtimer import Hrtimer, run_hrtimer
 from model.kernel.irq_work import (
@@ -29,10 +23,6 @@ from model.kernel.rcu import (
     can_begin_a_reader,
     note_quiescent_state,
     perhaps_begin_a_reader,
-)
-from model.kernel.workqueue import (
-    DelayedWork,
-    delayed_work_timer_fn,
 )
 from model.language.syntax import (
     NULL,
@@ -56,10 +46,8 @@ class Cause(Enum):
 
     IRQ_WORK = 0
     TICK = 1
-    TIMER = 2
-    RCU_CALLBACK = 3
-    DEVICE = 4
-    HRTIMER = 5
+    HRTIMER = 2
+    DEVICE = 3
 
 
 @pure
@@ -71,25 +59,14 @@ def irq_can_arrive(cpu: Cpu) -> bool:
 @process(
     per=Cpu,
     may_run=hardirq_runs,
-    when=instances(IrqWork) + instances(DelayedWork) + instances(RcuHead) + cfg.hardirqs > 0,
+    when=instances(IrqWork) + instances(Hrtimer) + cfg.hardirqs > 0,
 )
-def hardirq(
-    cpu: Cpu,
-    cause: Cause,
-    obj: Object,
-    dwork: DelayedWork,
-    callback: RcuHead,
-    timer: Hrtimer,
-) -> None:
+def hardirq(cpu: Cpu, cause: Cause, obj: Object, timer: Hrtimer) -> None:
     """A hardirq handler; it runs with irqs off."""
     if instances(IrqWork) > 0 and cfg.irq_work_interrupt and cause == Cause.IRQ_WORK:
         irq_work_run(cpu)
     elif instances(IrqWork) > 0 and cause == Cause.TICK:
         irq_work_tick(cpu)
-    elif instances(DelayedWork) > 0 and cause == Cause.TIMER:
-        delayed_work_timer_fn(dwork)
-    elif instances(RcuHead) > 0 and cause == Cause.RCU_CALLBACK:
-        invoke_callback(callback)
     elif instances(Hrtimer) > 0 and cause == Cause.HRTIMER:
         run_hrtimer(timer)
     elif cfg.hardirqs > 0:
@@ -101,9 +78,9 @@ def hardirq(
 
 @atomic
 def hardirq_returns(cpu: Cpu) -> None:
-    """Back to the interrupted task, with irqs on as they were."""
+    """Back to what was interrupted, with irqs on as they were."""
     cpu.irqs_off = False
-    note_quiescent_state(cpu, quiescent_task_level(cpu))
+    note_quiescent_state(cpu, quiescent_below_handlers(cpu))
 
 
 @action(when=instances(IrqWork) > 0 and cfg.irq_work_interrupt)
@@ -111,7 +88,7 @@ def irq_work_interrupts(cpu: Cpu) -> None:
     """The irq_work self-interrupt is taken."""
     require(irq_can_arrive(cpu) and irq_work_raised(cpu))
     cpu.irqs_off = True
-    start(hardirq, cpu, Cause.IRQ_WORK, NULL, NULL, NULL, NULL)
+    start(hardirq, cpu, Cause.IRQ_WORK, NULL, NULL)
 
 
 @action(when=instances(IrqWork) > 0)
@@ -119,15 +96,7 @@ def tick(cpu: Cpu) -> None:
     """The tick; only one that finds lazy work does anything."""
     require(irq_can_arrive(cpu) and tick_has_work(cpu))
     cpu.irqs_off = True
-    start(hardirq, cpu, Cause.TICK, NULL, NULL, NULL, NULL)
-
-
-@action(when=instances(DelayedWork) > 0)
-def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
-    """The timer of a delayed work expires."""
-    require(irq_can_arrive(cpu) and dwork.armed)
-    cpu.irqs_off = True
-    start(hardirq, cpu, Cause.TIMER, NULL, dwork, NULL, NULL)
+    start(hardirq, cpu, Cause.TICK, NULL, NULL)
 
 
 @action(when=instances(Hrtimer) > 0)
@@ -135,16 +104,7 @@ def hrtimer_expires(cpu: Cpu, timer: Hrtimer) -> None:
     """An hrtimer expires."""
     require(irq_can_arrive(cpu) and timer.armed)
     cpu.irqs_off = True
-    start(hardirq, cpu, Cause.HRTIMER, NULL, NULL, NULL, timer)
-
-
-@action(when=instances(RcuHead) > 0)
-def rcu_callback_is_invoked(cpu: Cpu, callback: RcuHead) -> None:
-    """The grace period that a callback waited for has ended."""
-    require(irq_can_arrive(cpu) and can_be_invoked(cpu, callback))
-    take_callback(cpu, callback)
-    cpu.irqs_off = True
-    start(hardirq, cpu, Cause.RCU_CALLBACK, NULL, NULL, callback, NULL)
+    start(hardirq, cpu, Cause.HRTIMER, NULL, timer)
 
 
 @action(environment=True, when=cfg.hardirqs > 0)
@@ -160,7 +120,7 @@ def device_interrupts(cpu: Cpu, obj: Object, reader: bool) -> None:
     cpu.irqs_off = True
     perhaps_begin_a_reader(reader)
     give(obj)
-    start(hardirq, cpu, Cause.DEVICE, obj, NULL, NULL, NULL)
+    start(hardirq, cpu, Cause.DEVICE, obj, NULL)
 
 
 @process(per=Cpu, may_run=nmi_runs, when=cfg.nmis > 0)
@@ -175,7 +135,7 @@ def nmi(cpu: Cpu, obj: Object) -> None:
 @atomic
 def nmi_returns(cpu: Cpu) -> None:
     """Back to whatever was interrupted."""
-    note_quiescent_state(cpu, quiescent_task_level(cpu) and not active(hardirq, cpu))
+    note_quiescent_state(cpu, quiescent_below_handlers(cpu) and not active(hardirq, cpu))
 
 
 @action(environment=True, when=cfg.nmis > 0)

@@ -22,6 +22,7 @@ from model.language.syntax import (
     check,
     inline,
     of,
+    pure,
     require,
     runs_in,
 )
@@ -53,24 +54,36 @@ def irqs_off_save() -> bool:
 
 @atomic
 def irqs_off_restore(flags: bool) -> None:
-    """Set the interrupt flag back; a CPU that becomes quiescent reports it."""
+    """Set the interrupt flag back; a CPU that becomes quiescent reports it.
+
+    It does not where the running context is a region that a grace period waits for.
+    """
     cpu = smp_processor_id()
     cpu.irqs_off = flags
-    note_quiescent_state(cpu, quiescent(cpu))
+    if not runs_in(softirq, irq_workd):
+        note_quiescent_state(cpu, quiescent(cpu))
 
 
 @inline
 def preempt_disable() -> None:
-    """preempt_disable(); handlers, probes and the stopper are not preemptible anyway."""
-    if not runs_in(hardirq, nmi, probe, stopper):
+    """preempt_disable(), where it is not off anyway."""
+    if is_preemptible():
         preempt_count_inc()
 
 
 @inline
 def preempt_enable() -> None:
     """preempt_enable()."""
-    if not runs_in(hardirq, nmi, probe, stopper):
+    if is_preemptible():
         preempt_count_dec()
+
+
+@pure
+def is_preemptible() -> bool:
+    """Not so handlers, probes, the stopper, and softirqs but for those in a thread."""
+    if runs_in(softirq):
+        return cfg.preempt_rt
+    return not runs_in(hardirq, nmi, probe, stopper)
 
 
 @atomic
@@ -85,7 +98,8 @@ def preempt_count_dec() -> None:
     """Leave a region without preemption."""
     cpu = smp_processor_id()
     cpu.preempt_count -= 1
-    note_quiescent_state(cpu, quiescent(cpu))
+    if not runs_in(softirq, irq_workd):
+        note_quiescent_state(cpu, quiescent(cpu))
 
 
 # --- scheduling ---------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class RawSpinlock:
     owner_cpu: Cpu
     owner_level: Level
     queued: Array[bool, Cpu]
-    inside: Array[bool, 4]
+    inside: Array[bool, 5]
 
 
 @holder_test
@@ -55,7 +55,7 @@ def held_by_me(lock: RawSpinlock) -> bool:
 def raw_lock_is_free(lock: RawSpinlock) -> bool:
     """Nobody holds the lock; on UP: nobody is between lock and unlock."""
     if not cfg.smp:
-        return not any(lock.inside[i] for i in range(4))
+        return not any(lock.inside[i] for i in range(5))
     return lock.owner_cpu == NULL
 
 

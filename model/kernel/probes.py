@@ -6,13 +6,15 @@ from model.kernel.cpu import (
     BarrierCaller,
     Client,
     Cpu,
-    IrqWorkThread,
+    CpuThreads,
     Kworker,
     Level,
     Reclaimer,
     SleepingClient,
     Takedown,
     can_be_hit,
+    in_softirq,
+    is_in_no_section,
     probe_runs,
 )
 from model.kernel.objects import Object, give, may_be_given
@@ -48,7 +50,11 @@ def task_at_probe_point(cpu: Cpu) -> bool:
         or any(b.sleeper.task.cpu == cpu and at_probe_point(barrier, b) for b in BarrierCaller)
         or any(s.task.cpu == cpu and at_probe_point(shrinker, s) for s in Reclaimer)
         or (can_be_hit(cpu) and at_probe_point(stopper, cpu))
-        or any(t.task.cpu == cpu and at_probe_point(irq_workd, t) for t in IrqWorkThread)
+        or any(
+            (t.irq_work.task.cpu == cpu and at_probe_point(irq_workd, cpu))
+            or (t.softirq.task.cpu == cpu and at_probe_point(softirq, cpu))
+            for t in CpuThreads
+        )
         or any(t.task.cpu == cpu and at_probe_point(takedown, t) for t in Takedown)
         or any(b.task.cpu == cpu and at_probe_point(boot_client, b) for b in Boot)
         or any(b.task.cpu == cpu and at_probe_point(batching_init, b) for b in Boot)
@@ -72,7 +78,7 @@ def probe(cpu: Cpu, obj: Object) -> None:
 @atomic
 def probe_returns(cpu: Cpu) -> None:
     """Back into the probed routine."""
-    quiet = cpu.probed == Level.TASK and not cpu.irqs_off and cpu.preempt_count == 0
+    quiet = cpu.probed == Level.TASK and is_in_no_section(cpu)
     cpu.probed = Level.TASK
     cpu.irqs_off_below = False
     note_quiescent_state(cpu, quiet)
@@ -87,9 +93,28 @@ def probe_hits_task(cpu: Cpu, obj: Object, reader: bool) -> None:
         and may_be_given(obj)
         and can_begin_a_reader(reader)
     )
-    require(not active(hardirq, cpu) and not active(nmi, cpu) and task_at_probe_point(cpu))
+    require(not in_softirq(cpu) and not active(hardirq, cpu) and not active(nmi, cpu))
+    require(task_at_probe_point(cpu))
     Budget.probes -= 1
     cpu.probed = Level.TASK
+    cpu.irqs_off_below = cpu.irqs_off
+    perhaps_begin_a_reader(reader)
+    give(obj)
+    start(probe, cpu, obj)
+
+
+@action(environment=True, when=cfg.probes > 0 and not cfg.preempt_rt)
+def probe_hits_softirq(cpu: Cpu, obj: Object, reader: bool) -> None:
+    """The running softirq reaches a probe point."""
+    require(
+        Budget.probes > 0
+        and not active(probe, cpu)
+        and may_be_given(obj)
+        and can_begin_a_reader(reader)
+    )
+    require(not active(hardirq, cpu) and not active(nmi, cpu) and at_probe_point(softirq, cpu))
+    Budget.probes -= 1
+    cpu.probed = Level.SOFTIRQ
     cpu.irqs_off_below = cpu.irqs_off
     perhaps_begin_a_reader(reader)
     give(obj)

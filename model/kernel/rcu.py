@@ -39,7 +39,6 @@ from model.kernel.cpu import (
     BarrierCaller,
     Client,
     Cpu,
-    IrqWorkThread,
     Kworker,
     Reclaimer,
     SleepingClient,
@@ -214,9 +213,10 @@ def somebody_looks() -> bool:
         or any(before_cookie_use(kworker, w) for w in Kworker)
         or any(before_cookie_use(barrier, b) for b in BarrierCaller)
         or any(before_cookie_use(shrinker, s) for s in Reclaimer)
-        or any(before_cookie_use(irq_workd, t) for t in IrqWorkThread)
+        or any(before_cookie_use(irq_workd, c) for c in Cpu)
         or any(before_cookie_use(stopper, c) for c in Cpu)
         or any(before_cookie_use(takedown, t) for t in Takedown)
+        or any(before_cookie_use(softirq, c) for c in Cpu)
         or any(before_cookie_use(hardirq, c) for c in Cpu)
         or any(before_cookie_use(nmi, c) for c in Cpu)
         or any(before_cookie_use(probe, c) for c in Cpu)

@@ -73,7 +73,8 @@ def nobody_frees_any_more() -> bool:
         all(o.given for o in Object)
         and not any(active(client, c) for c in Client)
         and not any(active(sleeping_client, c) for c in SleepingClient)
-        and not any(active(hardirq, c) or active(nmi, c) or active(probe, c) for c in Cpu)
+        and not any(active(softirq, c) or active(hardirq, c) for c in Cpu)
+        and not any(active(nmi, c) or active(probe, c) for c in Cpu)
     )
 
 

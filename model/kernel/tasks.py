@@ -3,13 +3,13 @@
 from model.kernel.cpu import (
     Client,
     Cpu,
-    IrqWorkThread,
+    CpuThreads,
     Kworker,
     Reclaimer,
     quiescent,
     task_runs,
 )
-from model.kernel.interrupts import preempt_count_dec, task_exits
+from model.kernel.interrupts import task_exits
 from model.kernel.irq_work import IrqWork, IrqWorkCpu, run_irq_workd
 from model.kernel.objects import Object, give, may_be_given
 from model.kernel.rcu import can_begin_a_reader, perhaps_begin_a_reader
@@ -103,29 +103,27 @@ def worker_takes_rcu_work(who: Kworker, cpu: Cpu, rwork: RcuWork) -> None:
 
 
 @pure
-def thread_runs(who: IrqWorkThread) -> bool:
+def irq_workd_is_on_top(cpu: Cpu) -> bool:
     """The thread is on top of its CPU."""
-    return task_runs(who.task)
+    return task_runs(of(CpuThreads, cpu).irq_work.task)
 
 
-@process(per=IrqWorkThread, may_run=thread_runs, when=cfg.preempt_rt and instances(IrqWork) > 0)
-def irq_workd(who: IrqWorkThread, cpu: Cpu) -> None:
+@process(per=Cpu, may_run=irq_workd_is_on_top, when=cfg.preempt_rt and instances(IrqWork) > 0)
+def irq_workd(cpu: Cpu) -> None:
     """irq_work/N runs the works that are not hard, in task context."""
     run_irq_workd(cpu)
-    preempt_count_dec()
-    task_exits(who.task)
+    task_exits(of(CpuThreads, cpu).irq_work.task)
 
 
 @action(when=cfg.preempt_rt and instances(IrqWork) > 0)
-def irq_workd_runs(who: IrqWorkThread, cpu: Cpu) -> None:
+def irq_workd_runs(cpu: Cpu) -> None:
     """A woken thread gets its CPU."""
     require(of(IrqWorkCpu, cpu).woken)
-    require(not active(irq_workd, who) and cpu.curr == NULL and quiescent(cpu))
+    require(not active(irq_workd, cpu) and cpu.curr == NULL and quiescent(cpu))
     of(IrqWorkCpu, cpu).woken = False
-    cpu.curr = who.task
-    cpu.preempt_count += 1
-    who.task.cpu = cpu
-    start(irq_workd, who, cpu)
+    cpu.curr = of(CpuThreads, cpu).irq_work.task
+    of(CpuThreads, cpu).irq_work.task.cpu = cpu
+    start(irq_workd, cpu)
 
 
 @pure

@@ -7,7 +7,6 @@ Abstractions:
 * One pool lock. A timer may fire on any CPU (idle CPUs hand their timers over).
 * Arming, stealing and expiry take the timer base lock of the CPU they run on, not of the one the
   timer sits on: that a context waits for a remote base is missed.
-* The timer function and the RCU callback of an rcu_work run at hardirq level (see cpu.py).
 * queue_rcu_work() calls call_rcu_hurry(), which differs from call_rcu() only in not being lazy.
 """
 
@@ -26,6 +25,7 @@ from model.language.syntax import (
     container_of,
     embed,
     inline,
+    pure,
     record,
     routine,
     tracepoint,
@@ -272,11 +272,17 @@ def insert_rcu_work(rwork: RcuWork) -> None:
 
 @routine(models="kernel/workqueue.c: rcu_work_rcufn")
 def rcu_work_rcufn(head: RcuHead) -> None:
-    """The RCU callback queues the work under the pool lock."""
+    """The RCU callback queues the work under the pool lock; it turns irqs off first and on last."""
     rwork = container_of(head, RcuWork.rcu)
     raw_spin_lock(Pool.lock)
     insert_rcu_work(rwork)
     raw_spin_unlock(Pool.lock)
+
+
+@pure
+def is_of_rcu_work(head: RcuHead) -> bool:
+    """The callback is that of an rcu_work."""
+    return any(w.rcu == head for w in RcuWork)
 
 
 @atomic

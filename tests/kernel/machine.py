@@ -43,9 +43,10 @@ def answers_are_looked_at() -> bool:
 
 ARRIVALS = {
     "client": ("client_frees",),
+    "softirq": ("softirq_frees",),
     "hardirq": ("device_interrupts",),
     "nmi": ("nmi_arrives",),
-    "probe": ("probe_hits_task", "probe_hits_hardirq", "probe_hits_nmi"),
+    "probe": ("probe_hits_task", "probe_hits_softirq", "probe_hits_hardirq", "probe_hits_nmi"),
 }
 LONGEST = 300
 SAID = {0: None, 1: False, 2: True}

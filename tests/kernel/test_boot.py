@@ -181,7 +181,7 @@ def test_a_callback_waits_for_rcu(kernel: Kernel, stage: str) -> None:
     assert walk.can(begins) is (stage in ("threads", "running"))
     if walk.can(begins):
         walk.happen(begins).happen("grace_period_ends")
-        walk.happen("rcu_callback_is_invoked").go("hardirq")
+        walk.happen("rcu_callback_is_invoked").go("softirq")
         assert walk.value("Shared.invoked") == 1
 
 

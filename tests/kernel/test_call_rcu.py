@@ -89,7 +89,7 @@ def test_an_nmi_inside_the_append(kernel: Kernel, before: bool, stop: str, lost:
     if not lost:
         walk.happen("others_begin_grace_period").happen("grace_period_ends")
         while walk.can("rcu_callback_is_invoked"):
-            walk.happen("rcu_callback_is_invoked").go("hardirq")
+            walk.happen("rcu_callback_is_invoked").go("softirq")
         assert ran(walk) == ["first", "second"]
 
 
@@ -183,5 +183,5 @@ def test_callbacks_run_in_order(kernel: Kernel) -> None:
         walk.call("client", f"call_{name}", obj)
     walk.happen("others_begin_grace_period").happen("grace_period_ends")
     for done in (1, 2, 3):
-        walk.happen("rcu_callback_is_invoked").go("hardirq")
+        walk.happen("rcu_callback_is_invoked").go("softirq")
         assert ran(walk) == list(HEADS[:done])

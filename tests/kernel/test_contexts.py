@@ -8,15 +8,17 @@ from tests.kernel.conftest import Kernel
 from tests.kernel.machine import Walk, looked_at
 
 SOURCE = """\
-from model.kernel.contexts import client, hardirq, nmi, probe
-from model.kernel.cpu import in_nmi
+from model.kernel.contexts import client, hardirq, nmi, probe, softirq
+from model.kernel.cpu import hits_handler, in_nmi, irqs_disabled
 from model.kernel.interrupts import (
     local_irq_restore, local_irq_save, preempt_disable, preempt_enable,
 )
 from model.kernel.locks import RawSpinlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore
 from model.kernel.objects import Object
 from model.kernel.workqueue import DelayedWork, queue_delayed_work
-from model.language.syntax import Embed, Range, embed, record, routine, tracepoint
+from model.language.syntax import (
+    Embed, Range, embed, record, routine, runs_in, tracepoint,
+)
 
 from .answers import answer
 
@@ -40,13 +42,13 @@ def run(dwork: DelayedWork) -> None:
     inside()
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def plain(obj: Object) -> None:
     inside()
     Shared.a = 0
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def irqs_off(obj: Object) -> None:
     flags = local_irq_save()
     inside()
@@ -71,10 +73,23 @@ def locked(obj: Object) -> None:
     raw_spin_unlock_irqrestore(Shared.lock, flags)
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def ask(obj: Object) -> None:
     inside()
     answer(obj, in_nmi())
+
+
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
+def ask_in_hardirq(obj: Object) -> None:
+    inside()
+    answer(obj, runs_in(hardirq) or hits_handler())
+
+
+@routine(models="test", entry=(softirq, hardirq, probe))
+def ask_irqs(obj: Object) -> None:
+    inside()
+    off = irqs_disabled()
+    answer(obj, off)
 
 
 @routine(models="test", entry=(client,))
@@ -86,15 +101,16 @@ def traced(obj: Object) -> None:
     Shared.b = 0
 """ + looked_at("Shared.a", "Shared.b")
 
-ARRIVALS = ("device_interrupts", "nmi_arrives", "probe", "task_is_preempted")
-PROBES = ("probe_hits_task", "probe_hits_hardirq", "probe_hits_nmi")
+ARRIVALS = ("softirq_frees", "device_interrupts", "nmi_arrives", "probe", "task_is_preempted")
+PROBES = ("probe_hits_task", "probe_hits_softirq", "probe_hits_hardirq", "probe_hits_nmi")
 
 
 def system(kernel: Kernel) -> Walk:
     """Two CPUs; enough arrivals of each kind, so that only masking keeps one from coming."""
     return kernel(
         SOURCE, "lock_discipline", "self_deadlock", "forbidden_call",
-        cpus=2, tasks=2, objects=5, nmis=2, hardirqs=2, probes=2, preemptions=2, workers=1,
+        cpus=2, tasks=2, objects=6, softirqs=2, hardirqs=2, nmis=2, probes=2, preemptions=2,
+        workers=1,
     )  # fmt: skip
 
 
@@ -121,27 +137,36 @@ def possible(walk: Walk) -> list[str]:
 
 # --- who may interrupt whom ---------------------------------------------------------------------
 
-HARDIRQ, NMI, PROBE, PREEMPTION = ARRIVALS
+SOFTIRQ, HARDIRQ, NMI, PROBE, PREEMPTION = ARRIVALS
 
 
 @pytest.mark.parametrize(
     ("contexts", "arrivals"),
     [
-        pytest.param([], [HARDIRQ, NMI], id="0.1 idle"),
-        pytest.param(["client"], [HARDIRQ, NMI, PROBE, PREEMPTION], id="0.1 task"),
+        pytest.param([], [SOFTIRQ, HARDIRQ, NMI], id="0.1 idle"),
+        pytest.param(["client"], [SOFTIRQ, HARDIRQ, NMI, PROBE, PREEMPTION], id="0.1 task"),
         pytest.param(["client:irqs_off"], [NMI, PROBE], id="0.1 irqs off mask hardirq, never NMI"),
         pytest.param(
             ["client:preemption_off"],
-            [HARDIRQ, NMI, PROBE],
+            [SOFTIRQ, HARDIRQ, NMI, PROBE],
             id="0.1 preempt_disable masks only task switching",
         ),
+        pytest.param(["softirq"], [HARDIRQ, NMI, PROBE], id="0.1 softirq"),
+        pytest.param(["client", "softirq"], [HARDIRQ, NMI, PROBE], id="0.1 softirq over task"),
+        pytest.param(["softirq:irqs_off"], [NMI, PROBE], id="0.1 irqs off in a softirq"),
+        pytest.param(["softirq", "hardirq"], [NMI, PROBE], id="0.1 hardirq over softirq"),
+        pytest.param(["softirq", "nmi"], [PROBE], id="0.1 NMI over softirq"),
+        pytest.param(["softirq", "probe"], [HARDIRQ, NMI], id="0.1 probe in softirq"),
+        pytest.param(["client", "probe", "softirq"], [HARDIRQ, NMI], id="0.1 softirq over a probe"),
         pytest.param(["client:locked"], [NMI, PROBE], id="0.1 REENTER inside a raw lock"),
         pytest.param(["hardirq"], [NMI, PROBE], id="0.1 hardirq"),
         pytest.param(["client", "hardirq"], [NMI, PROBE], id="0.1 hardirq over task"),
         pytest.param(["client:preemption_off", "hardirq"], [NMI, PROBE], id="0.1 hardirq, nested"),
         pytest.param(["nmi"], [PROBE], id="0.1 NMI masks hardirq"),
         pytest.param(["client", "hardirq", "nmi"], [PROBE], id="0.1 NMI over hardirq over task"),
-        pytest.param(["client", "probe"], [HARDIRQ, NMI], id="0.1 probe: irq state is the task's"),
+        pytest.param(
+            ["client", "probe"], [SOFTIRQ, HARDIRQ, NMI], id="0.1 probe: irq state is the task's"
+        ),
         pytest.param(["client:irqs_off", "probe"], [NMI], id="0.1 probe: irqs stay off"),
         pytest.param(["hardirq", "probe"], [NMI], id="0.1 probe in hardirq"),
         pytest.param(["nmi", "probe"], [], id="0.1 probe in NMI"),
@@ -149,7 +174,7 @@ HARDIRQ, NMI, PROBE, PREEMPTION = ARRIVALS
     ],
 )
 def test_what_may_arrive(kernel: Kernel, contexts: list[str], arrivals: list[str]) -> None:
-    """Guards against a mask that is too strong (NMI, probe) or too weak (hardirq, preemption)."""
+    """Guards against a mask that is too strong (NMI, probe) or too weak (softirq, hardirq)."""
     assert possible(stacked(system(kernel), contexts)) == arrivals
 
 
@@ -164,19 +189,20 @@ def test_what_may_arrive(kernel: Kernel, contexts: list[str], arrivals: list[str
         ),
     ],
 )
-def test_between_any_two_steps(kernel: Kernel, entry: str, masked: set[str]) -> None:
+@pytest.mark.parametrize("context", ["client", "softirq"])
+def test_between_any_two_steps(kernel: Kernel, context: str, entry: str, masked: set[str]) -> None:
     """An NMI at every step, a hardirq at every step outside the section.
 
     Guards against a step from which the interrupt was forgotten.
     """
-    walk = system(kernel).arrive("client", entry)
+    walk = system(kernel).arrive(context, entry)
     found = set()
-    while walk.running("client"):
+    while walk.running(context):
         assert walk.can(NMI, cpu=1)
         if not walk.can(HARDIRQ, cpu=1):
-            (here,) = walk.machine.steps_at["client", walk.value("client.pc")]
+            (here,) = walk.machine.steps_at[context, walk.value(f"{context}.pc")]
             found.add(here.where.chain[-1].routine)
-        walk.step("client")
+        walk.step(context)
     assert found == masked
 
 
@@ -195,14 +221,18 @@ def test_between_any_two_steps(kernel: Kernel, entry: str, masked: set[str]) -> 
         pytest.param(["client", "hardirq", "probe", "nmi"], id="0.1 NMI over a probe in hardirq"),
         pytest.param(["client", "hardirq", "nmi", "probe"], id="0.1 probe over NMI over hardirq"),
         pytest.param(["client", "probe", "hardirq"], id="0.1 hardirq over a probe"),
-        pytest.param(["client", "probe", "hardirq", "nmi"], id="0.1 all four"),
+        pytest.param(["client", "softirq"], id="0.1 softirq over task"),
+        pytest.param(["client", "softirq", "probe"], id="0.1 probe over softirq over task"),
+        pytest.param(["client", "softirq", "probe", "hardirq"], id="0.1 hardirq over that probe"),
+        pytest.param(["client", "probe", "softirq"], id="0.1 softirq over a probe"),
+        pytest.param(["client", "softirq", "hardirq", "probe", "nmi"], id="0.1 all five"),
     ],
 )
 def test_the_topmost_runs_to_completion(kernel: Kernel, contexts: list[str]) -> None:
     """Guards against an interrupted context that goes on; another CPU's does, all the time."""
     walk = stacked(system(kernel), contexts)
     names = [context.partition(":")[0] for context in contexts]
-    walk.arrive("client", "plain", 5, cpu=2)
+    walk.arrive("client", "plain", 6, cpu=2)
     while names:
         assert [walk.can_step(name) for name in names] == [False] * (len(names) - 1) + [True]
         assert walk.can_step("client", at=2)
@@ -217,6 +247,8 @@ def test_the_topmost_runs_to_completion(kernel: Kernel, contexts: list[str]) -> 
         pytest.param(["client:irqs_off", "nmi:irqs_off"], False, id="0.1 NMI: off below"),
         pytest.param(["client", "probe:irqs_off"], True, id="0.1 probe saves and restores: on"),
         pytest.param(["client:irqs_off", "probe:irqs_off"], False, id="0.1 probe: off below"),
+        pytest.param(["client", "softirq:irqs_off"], True, id="0.1 softirq returns: on"),
+        pytest.param(["softirq", "hardirq:irqs_off"], True, id="0.1 hardirq returns to softirq"),
         pytest.param(["client", "hardirq:irqs_off"], True, id="0.1 hardirq returns: on"),
         pytest.param(["client", "nmi:irqs_off", "probe:irqs_off"], True, id="0.1 probe in NMI"),
     ],
@@ -252,12 +284,14 @@ def test_a_preempted_task_waits_for_a_cpu(kernel: Kernel) -> None:
     ("contexts", "in_nmi"),
     [
         pytest.param(["client"], False, id="0.1 in_nmi(): task"),
+        pytest.param(["client", "softirq"], False, id="0.1 in_nmi(): softirq"),
         pytest.param(["client", "hardirq"], False, id="0.1 in_nmi(): hardirq"),
         pytest.param(["nmi"], True, id="0.1 in_nmi(): NMI"),
         pytest.param(["client", "hardirq", "nmi"], True, id="0.1 in_nmi(): NMI over hardirq"),
         pytest.param(["client", "probe"], False, id="0.1 in_nmi(): probe in a task"),
         pytest.param(["client:irqs_off", "probe"], False, id="0.1 in_nmi(): probe, irqs off"),
         pytest.param(["client:locked", "probe"], False, id="0.1 in_nmi(): probe under a lock"),
+        pytest.param(["softirq", "probe"], False, id="0.1 in_nmi(): probe in softirq"),
         pytest.param(["hardirq", "probe"], False, id="0.1 in_nmi(): probe in hardirq"),
         pytest.param(["nmi", "probe"], True, id="0.1 in_nmi(): probe in NMI"),
         pytest.param(["client", "probe", "nmi"], True, id="0.1 in_nmi(): NMI over a probe"),
@@ -268,6 +302,39 @@ def test_in_nmi(kernel: Kernel, contexts: list[str], in_nmi: bool) -> None:
     top = contexts[-1]
     walk = stacked(system(kernel), [*contexts[:-1], f"{top}:ask"]).go(top)
     assert walk.said(len(contexts)) is in_nmi
+
+
+@pytest.mark.parametrize(
+    ("contexts", "in_hardirq"),
+    [
+        pytest.param(["client"], False, id="0.1 in_hardirq(): task"),
+        pytest.param(["client", "softirq"], False, id="0.1 in_hardirq(): softirq"),
+        pytest.param(["softirq", "probe"], False, id="0.1 in_hardirq(): probe in softirq"),
+        pytest.param(["softirq", "hardirq"], True, id="0.1 in_hardirq(): hardirq over softirq"),
+        pytest.param(["hardirq", "probe"], True, id="0.1 in_hardirq(): probe in hardirq"),
+    ],
+)
+def test_in_hardirq(kernel: Kernel, contexts: list[str], in_hardirq: bool) -> None:
+    """Guards against a softirq that counts as a hardirq."""
+    top = contexts[-1]
+    walk = stacked(system(kernel), [*contexts[:-1], f"{top}:ask_in_hardirq"]).go(top)
+    assert walk.said(len(contexts)) is in_hardirq
+
+
+@pytest.mark.parametrize(
+    ("contexts", "off"),
+    [
+        pytest.param(["softirq"], False, id="0.1 irqs_disabled(): softirq"),
+        pytest.param(["softirq", "probe"], False, id="0.1 irqs_disabled(): probe in softirq"),
+        pytest.param(["softirq:irqs_off", "probe"], True, id="0.1 irqs_disabled(): off in softirq"),
+        pytest.param(["softirq", "hardirq"], True, id="0.1 irqs_disabled(): hardirq over softirq"),
+    ],
+)
+def test_irqs_disabled(kernel: Kernel, contexts: list[str], off: bool) -> None:
+    """Guards against a softirq that has irqs off by itself, as a hardirq has."""
+    top = contexts[-1]
+    walk = stacked(system(kernel), [*contexts[:-1], f"{top}:ask_irqs"]).go(top)
+    assert walk.said(len(contexts)) is off
 
 
 @pytest.mark.parametrize(

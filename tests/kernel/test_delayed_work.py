@@ -93,7 +93,7 @@ def state_of(walk: Walk) -> str:
 
 
 def expired(walk: Walk) -> Walk:
-    return walk.happen("timer_expires", cpu=2, dwork=FIRST).go("hardirq", at=2)
+    return walk.happen("timer_expires", cpu=2, dwork=FIRST).go("softirq", at=2)
 
 
 def taken(walk: Walk, work: int = FIRST, who: int = 1) -> Walk:
@@ -111,8 +111,8 @@ def with_item(kernel: Kernel, what: str) -> Walk:
         return walk.arrive("client", "queue", 3, cpu=2).go("client", "add_timer", at=2)
     walk.call("client", "queue", 3, cpu=2)
     if what == "expiring":
-        walk.happen("timer_expires", cpu=2, dwork=FIRST).go("hardirq", "raw_spin_unlock", at=2)
-        return walk.step("hardirq", at=2)
+        walk.happen("timer_expires", cpu=2, dwork=FIRST).go("softirq", "raw_spin_unlock", at=2)
+        return walk.step("softirq", at=2)
     if what != "armed":
         expired(walk)
     if what == "taken by a worker":
@@ -131,7 +131,7 @@ def with_item(kernel: Kernel, what: str) -> Walk:
 
 def expired_on_other_cpu(walk: Walk) -> Walk:
     """CPU 2 is busy with the worker; the timer fires on the other one."""
-    return walk.happen("timer_expires", cpu=1, dwork=FIRST).go("hardirq")
+    return walk.happen("timer_expires", cpu=1, dwork=FIRST).go("softirq")
 
 
 def check_what_is_enabled(walk: Walk, after: str) -> None:
@@ -236,7 +236,7 @@ def test_mod_delayed_work_tries_again(kernel: Kernel, what: str) -> None:
     for _ in range(40):
         walk.step("client")
     assert walk.running("client") and state_of(walk) == "pending"
-    walk.go("client" if what == "marked" else "hardirq", at=2).go("client")
+    walk.go("client" if what == "marked" else "softirq", at=2).go("client")
     assert (walk.violated, state_of(walk)) == (None, "pending armed")
 
 
@@ -291,7 +291,7 @@ def test_different_items_run_at_once(kernel: Kernel) -> None:
     walk = two_cpus(kernel)
     walk.call("client", "queue", 1).call("client", "queue_second", 2)
     expired(walk)
-    walk.happen("timer_expires", cpu=2, dwork=SECOND).go("hardirq", at=2)
+    walk.happen("timer_expires", cpu=2, dwork=SECOND).go("softirq", at=2)
     taken(walk, FIRST)
     walk.happen("worker_takes_delayed_work", who=2, cpu=1, dwork=SECOND)
     walk.go("kworker", "work_ends", at=2)
@@ -305,9 +305,9 @@ def test_different_items_run_at_once(kernel: Kernel) -> None:
     ("what", "process", "routine", "lock"),
     [
         pytest.param("idle", "client", "arm", "TimerBase.lock", id="0.5 locks: arming"),
-        pytest.param("armed", "hardirq", "disarm", "TimerBase.lock", id="0.5 locks: expiry"),
+        pytest.param("armed", "softirq", "disarm", "TimerBase.lock", id="0.5 locks: expiry"),
         pytest.param(
-            "armed", "hardirq", "insert_delayed_work", "Pool.lock", id="0.5 locks: timer function"
+            "armed", "softirq", "insert_delayed_work", "Pool.lock", id="0.5 locks: timer function"
         ),
         pytest.param(
             "queued", "kworker", "begin_delayed_work", "Pool.lock", id="0.5 locks: a worker starts"
@@ -325,7 +325,7 @@ def test_locks_held_when_interrupted(
     if what != "idle":
         walk.call("client", "queue", 3)
     if what == "queued":
-        walk.happen("timer_expires", cpu=1).go("hardirq")
+        walk.happen("timer_expires", cpu=1).go("softirq")
         walk.happen("worker_takes_delayed_work", who=1, cpu=1)
     elif what == "armed":
         walk.happen("timer_expires", cpu=1)

@@ -9,7 +9,7 @@ from tests.kernel.machine import Walk
 
 HEAD = """\
 from model.kernel.callbacks import RcuHead, call_rcu
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.kernel.contexts import client, hardirq, nmi, probe, softirq
 from model.kernel.debug import (
     debug_object_queue, debug_object_unqueue, kasan_record_aux_stack, kmemleak_free,
     kmemleak_ignore,
@@ -67,32 +67,32 @@ def invoked(head: RcuHead) -> None:
     inside()
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def plain(obj: Object) -> None:
     inside()
     Shared.any = False
 
 
-@routine(models="test", entry=(client,))
+@routine(models="test", entry=(client, softirq))
 def irqs_off(obj: Object) -> None:
     flags = local_irq_save()
     inside()
     local_irq_restore(flags)
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def trylock(obj: Object) -> None:
     if raw_spin_trylock(Shared.lock):
         raw_spin_unlock(Shared.lock)
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def snapshot(obj: Object) -> None:
     snap = get_state_synchronize_rcu()
     Shared.snap = snap
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def poll(obj: Object) -> None:
     done = poll_state_synchronize_rcu(Shared.snap)
     answer(obj, done)
@@ -116,7 +116,7 @@ CALLS = {
 SOURCE = HEAD + "".join(
     f"""
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def call_{name}(obj: Object) -> None:
     {call}
 """
@@ -125,6 +125,9 @@ def call_{name}(obj: Object) -> None:
 
 KNOWN = {
     "task": ["client"],
+    "softirq": ["softirq"],
+    "hardirq over a softirq": ["softirq:plain", "hardirq"],
+    "probe in softirq where irqs are on": ["softirq:plain", "probe"],
     "hardirq": ["hardirq"],
     "hardirq over a task": ["client:plain", "hardirq"],
     "probe where irqs are on": ["client:plain", "probe"],
@@ -133,6 +136,7 @@ UNKNOWN = {
     "NMI": ["nmi"],
     "NMI over irqs off": ["client:irqs_off", "nmi"],
     "probe in irqs off": ["client:irqs_off", "probe"],
+    "probe in irqs off in a softirq": ["softirq:irqs_off", "probe"],
     "probe in hardirq": ["hardirq:plain", "probe"],
     "probe in NMI": ["nmi:plain", "probe"],
 }
@@ -162,7 +166,7 @@ def system(kernel: Kernel) -> Walk:
     """One CPU, every debugging aid on."""
     return kernel(
         SOURCE, "forbidden_call", "self_deadlock", "lock_discipline",
-        cpus=1, tasks=1, objects=3, nmis=1, hardirqs=1, probes=1,
+        cpus=1, tasks=1, objects=3, nmis=1, softirqs=1, hardirqs=1, probes=1,
         kmemleak=1, debugobjects=1, kasan_generic=1,
     )  # fmt: skip
 

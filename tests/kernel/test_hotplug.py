@@ -225,7 +225,7 @@ def test_rcutree_migrate_callbacks(kernel: Kernel, dead: list[str], here: list[s
     walk = with_callbacks(kernel, dead, here).happen("takedown_goes_on", cpu=2).go("takedown")
     expected = here + dead
     for done in range(1, len(expected) + 1):
-        walk.happen("rcu_callback_is_invoked", cpu=2).go("hardirq", at=2)
+        walk.happen("rcu_callback_is_invoked", cpu=2).go("softirq", at=2)
         assert sorted(ran(walk)) == sorted(expected[:done])
     assert not walk.can("rcu_callback_is_invoked")
     assert not any(walk.value(f"RcuData.{end}", cpu) for end in ("first", "last") for cpu in (1, 2))

@@ -8,7 +8,7 @@ from tests.kernel.conftest import Kernel
 from tests.kernel.machine import Walk, looked_at, reachable
 
 SOURCE = """\
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.kernel.contexts import client, hardirq, nmi, probe, softirq
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import (
     RawSpinlock, raw_spin_lock, raw_spin_lock_irqsave, raw_spin_trylock, raw_spin_unlock,
@@ -32,7 +32,7 @@ def inside() -> None:
     Shared.inside += 1
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def lock(obj: Object) -> None:
     flags = raw_spin_lock_irqsave(Shared.lock)
     answer(obj, True)
@@ -58,7 +58,7 @@ def lock_inside_lock(obj: Object) -> None:
     raw_spin_unlock_irqrestore(Shared.other, outer)
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def trylock(obj: Object) -> None:
     taken = raw_spin_trylock(Shared.lock)
     answer(obj, taken)
@@ -81,12 +81,13 @@ def situation(
     """CPU 1 is where `context` is about to make its call; `what` says how the lock is just then.
 
     A context that holds or is queued for the lock below stands at a probe point, so that a probe
-    can come as well. With irqs on below, a hardirq can.
+    can come as well. With irqs on below, a softirq or a hardirq can.
     """
     cpus = 3 if smp else 1
-    bounds = {"cpus": cpus, "tasks": cpus, "objects": 4, "nmis": 1, "hardirqs": 1, "probes": 1}
+    bounds = {"cpus": cpus, "tasks": cpus, "objects": 4, "nmis": 1, "probes": 1}
+    bounds |= {"softirqs": 1, "hardirqs": 1}
     walk = kernel(SOURCE, *checked, smp=smp, **bounds)
-    entry = "lock_with_irqs_on" if context == "hardirq" else "lock"
+    entry = "lock_with_irqs_on" if context in ("softirq", "hardirq") else "lock"
     if what == "held below":
         walk.arrive("client", entry, BELOW).go("client", "inside")
     elif what == "held elsewhere":
@@ -126,6 +127,7 @@ TAKES, QUEUES, NEVER = "takes it", "joins the queue", "spins for ever"
     ("what", "context", "outcome"),
     [
         pytest.param("free", "client", TAKES, id="0.4 lock: free, task"),
+        pytest.param("free", "softirq", TAKES, id="0.4 lock: free, softirq"),
         pytest.param("free", "hardirq", TAKES, id="0.4 lock: free, hardirq"),
         pytest.param("free", "nmi", TAKES, id="0.4 lock: free, NMI is not by itself a deadlock"),
         pytest.param("free", "probe", TAKES, id="0.4 lock: free, probe"),
@@ -134,9 +136,11 @@ TAKES, QUEUES, NEVER = "takes it", "joins the queue", "spins for ever"
         pytest.param("held elsewhere", "hardirq", QUEUES, id="0.4 lock: held elsewhere, hardirq"),
         pytest.param("held elsewhere", "nmi", QUEUES, id="0.4 lock: held elsewhere, NMI"),
         pytest.param("held elsewhere", "probe", QUEUES, id="0.4 lock: held elsewhere, probe"),
+        pytest.param("held below", "softirq", NEVER, id="0.4 lock: held below, softirq"),
         pytest.param("held below", "hardirq", NEVER, id="0.4 lock: held below, hardirq"),
         pytest.param("held below", "nmi", NEVER, id="0.4 lock: held below, NMI"),
         pytest.param("held below", "probe", NEVER, id="0.4 lock: held by the probed code"),
+        pytest.param("queued below", "softirq", NEVER, id="0.4 lock: queued for below, softirq"),
         pytest.param("queued below", "hardirq", NEVER, id="0.4 lock: queued for below, hardirq"),
         pytest.param("queued below", "nmi", NEVER, id="0.4 lock: queued for below, NMI"),
         pytest.param("released, queued below", "nmi", NEVER, id="0.4 lock: free, waiter below"),
@@ -190,6 +194,7 @@ def test_lock_on_up(kernel: Kernel, what: str, context: str) -> None:
 @pytest.mark.parametrize(
     ("what", "context", "violates"),
     [
+        pytest.param("held below", "softirq", True, id="0.4 UP: two sections, softirq"),
         pytest.param("held below", "nmi", True, id="0.4 UP: two sections, NMI"),
         pytest.param("held below", "probe", True, id="0.4 UP: two sections, probe"),
         pytest.param("free", "nmi", False, id="0.4 UP: one section"),
@@ -218,6 +223,7 @@ def test_two_sections_on_up(
         pytest.param(1, "another held below", "nmi", True, id="0.4 trylock: another one held"),
         pytest.param(1, "held elsewhere", "client", False, id="0.4 trylock: held elsewhere, task"),
         pytest.param(1, "held elsewhere", "nmi", False, id="0.4 trylock: held elsewhere, NMI"),
+        pytest.param(1, "held below", "softirq", False, id="0.4 trylock: held below, softirq"),
         pytest.param(1, "held below", "hardirq", False, id="0.4 trylock: held below, hardirq"),
         pytest.param(1, "held below", "nmi", False, id="0.4 trylock: held below, NMI"),
         pytest.param(1, "held below", "probe", False, id="0.4 trylock: held by the probed code"),

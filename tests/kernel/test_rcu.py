@@ -8,7 +8,7 @@ from tests.kernel.conftest import Kernel
 from tests.kernel.machine import Walk
 
 SOURCE = """\
-from model.kernel.contexts import client, hardirq, nmi, probe
+from model.kernel.contexts import client, hardirq, nmi, probe, softirq
 from model.kernel.interrupts import (
     local_irq_restore, local_irq_save, preempt_disable, preempt_enable,
 )
@@ -37,25 +37,25 @@ def handler(work: IrqWork) -> None:
     inside()
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def take(obj: Object) -> None:
     snap = get_state_synchronize_rcu()
     Kept.snap = snap
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def look(obj: Object) -> None:
     done = poll_state_synchronize_rcu(Kept.snap)
     answer(obj, done)
 
 
-@routine(models="test", entry=(client, hardirq, nmi, probe))
+@routine(models="test", entry=(client, softirq, hardirq, nmi, probe))
 def plain(obj: Object) -> None:
     inside()
     Kept.any = False
 
 
-@routine(models="test", entry=(client, nmi))
+@routine(models="test", entry=(client, softirq, nmi))
 def irqs_off(obj: Object) -> None:
     flags = local_irq_save()
     inside()
@@ -84,6 +84,7 @@ EVENTS = {
 def system(kernel: Kernel, **config: int) -> Walk:
     """Two CPUs; grace periods and readers come and go at any time."""
     bounds = {"cpus": 2, "tasks": 2, "objects": 4, "nmis": 1, "hardirqs": 1, "probes": 1}
+    bounds |= {"softirqs": 1}
     bounds |= {"rcu_any_time": 1, "other_gps": 3, "readers": 2}
     return kernel(SOURCE, "forbidden_call", **(bounds | config))
 
@@ -116,7 +117,7 @@ def happen(walk: Walk, events: str) -> Walk:
         pytest.param("begin take end begin end begin", True, id="0.6 poll: true while one runs"),
     ],
 )
-@pytest.mark.parametrize("context", ["client", "hardirq", "nmi", "probe"])
+@pytest.mark.parametrize("context", ["client", "softirq", "hardirq", "nmi", "probe"])
 def test_cookie(kernel: Kernel, context: str, events: str, elapsed: bool) -> None:
     """Guards against a cookie that the running grace period satisfies, polled in any context."""
     walk = happen(system(kernel), events)
@@ -164,7 +165,7 @@ def test_cookie_read_and_not_yet_stored(
     assert walk.said(2) is elapsed
 
 
-@pytest.mark.parametrize("context", ["client", "hardirq", "nmi", "probe"])
+@pytest.mark.parametrize("context", ["client", "softirq", "hardirq", "nmi", "probe"])
 def test_taking_a_cookie_starts_nothing(kernel: Kernel, context: str) -> None:
     """0.6: pure loads, legal anywhere. Guards against a cookie that brings its grace period."""
     walk = system(kernel, other_gps=0)
@@ -180,6 +181,7 @@ def test_taking_a_cookie_starts_nothing(kernel: Kernel, context: str) -> None:
 REGIONS = [
     pytest.param("client", "irqs_off", True, id="0.1 reader: irqs off"),
     pytest.param("client", "preemption_off", True, id="0.1 reader: preemption off"),
+    pytest.param("softirq", "plain", True, id="0.1 reader: a softirq"),
     pytest.param("hardirq", "plain", True, id="0.1 reader: a hardirq handler"),
     pytest.param("nmi", "plain", True, id="0.1 reader: an NMI handler"),
     pytest.param("probe", "plain", True, id="0.1 reader: a probe, as BPF programs run"),
@@ -232,6 +234,7 @@ def test_a_grace_period_does_not_wait_for_a_later_region(
         pytest.param("irqs_off", "nmi", id="0.1 reader: NMI inside irqs off"),
         pytest.param("preemption_off", "nmi", id="0.1 reader: NMI inside preemption off"),
         pytest.param("preemption_off", "hardirq", id="0.1 reader: hardirq inside preemption off"),
+        pytest.param("preemption_off", "softirq", id="0.1 reader: softirq inside preemption off"),
         pytest.param("irqs_off", "probe", id="0.1 reader: probe inside irqs off"),
         pytest.param("preemption_off", "probe", id="0.1 reader: probe inside preemption off"),
     ],
@@ -244,6 +247,20 @@ def test_the_region_below_is_still_one(kernel: Kernel, below: str, above: str) -
     walk.go(above)
     assert not walk.can("grace_period_ends")
     walk.go("client")
+    assert walk.can("grace_period_ends")
+
+
+def test_irqs_come_on_inside_a_softirq(kernel: Kernel) -> None:
+    """Guards against irqs on as a sign of quiescence where a softirq has them on all the time.
+
+    Nor is the return of a hardirq on top of it one.
+    """
+    walk = happen(system(kernel).arrive("softirq", "irqs_off", 1), "begin")
+    walk.go("softirq", "irqs_off_restore").step("softirq")
+    assert walk.running("softirq") and not walk.can("grace_period_ends")
+    walk.call("hardirq", "plain", 2)
+    assert not walk.can("grace_period_ends")
+    walk.go("softirq")
     assert walk.can("grace_period_ends")
 
 

@@ -82,15 +82,15 @@ def with_item(kernel: Kernel, what: str) -> Walk:
     grace_periods_until_callback(walk)
     walk.happen("rcu_callback_is_invoked", cpu=2)
     if what == "invoked":
-        return walk.go("hardirq", "insert_rcu_work", at=2)
-    walk.go("hardirq", at=2)
+        return walk.go("softirq", "insert_rcu_work", at=2)
+    walk.go("softirq", at=2)
     if what == "queued":
         return walk
     walk.happen("worker_takes_rcu_work", who=1, cpu=2).go("kworker", "work_ends")
     if what == "running, queued":
         walk.call("client", "queue", 4)
         grace_periods_until_callback(walk)
-        walk.happen("rcu_callback_is_invoked", cpu=1).go("hardirq")
+        walk.happen("rcu_callback_is_invoked", cpu=1).go("softirq")
     if what == "done":
         walk.go("kworker")
     return walk

@@ -162,7 +162,7 @@ def test_synchronize_rcu(kernel: Kernel) -> None:
     assert not walk.can("rcu_callback_is_invoked")
     walk.happen("grace_period_begins_for_callback").happen("grace_period_ends")
     assert not walk.can_step("sleeping_client")
-    walk.happen("rcu_callback_is_invoked", cpu=1).go("hardirq")
+    walk.happen("rcu_callback_is_invoked", cpu=1).go("softirq")
     walk.step("sleeping_client").happen("sleeping_client_is_switched_in", who=1, cpu=2)
     walk.go("sleeping_client")
     assert walk.violated is None

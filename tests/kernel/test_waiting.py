@@ -234,7 +234,7 @@ def test_sync_of_a_soft_work_on_rt(kernel: Kernel) -> None:
     assert not returned(walk)
     grace_period(walk)
     assert not returned(walk)
-    walk.happen("rcu_callback_is_invoked", cpu=1).go("hardirq")
+    walk.happen("rcu_callback_is_invoked", cpu=1).go("softirq")
     assert returned(walk)
 
 
@@ -249,7 +249,7 @@ def test_two_syncs_share_one_slot(kernel: Kernel) -> None:
     soft_work_ran(walk)
     assert not returned(walk, 2)
     grace_period(walk)
-    walk.happen("rcu_callback_is_invoked", cpu=1).go("hardirq")
+    walk.happen("rcu_callback_is_invoked", cpu=1).go("softirq")
     assert [returned(walk, who) for who in (1, 2)] == [False, True]
     assert not any(not one.firing.transition.environment for one in walk.options())
 
@@ -263,7 +263,7 @@ def with_work(kernel: Kernel, what: str) -> Walk:
     if what != "idle":
         walk.call("client", "queue_work", 1)
     if what in ("queued", "running"):
-        walk.happen("timer_expires", cpu=1).go("hardirq")
+        walk.happen("timer_expires", cpu=1).go("softirq")
     if what == "running":
         walk.happen("worker_takes_delayed_work", cpu=1).go("kworker", "inside")
     return walk
@@ -326,7 +326,7 @@ def test_flush_rcu_work(kernel: Kernel, what: str) -> None:
         if to == "pending":
             walk.call("client", "queue_batch", 1)
         elif to == "queued":
-            grace_period(walk).happen("rcu_callback_is_invoked", cpu=1).go("hardirq")
+            grace_period(walk).happen("rcu_callback_is_invoked", cpu=1).go("softirq")
         elif to == "running":
             walk.happen("worker_takes_rcu_work", cpu=1).go("kworker", "inside")
         else:
@@ -361,9 +361,9 @@ def test_rcu_barrier(kernel: Kernel, lists: int, what: str, waits: bool) -> None
     if what in ("elapsed", "invoked", "done"):
         grace_period(walk)
     if what in ("invoked", "done"):
-        walk.happen("rcu_callback_is_invoked", cpu=1).go("hardirq", "inside")
+        walk.happen("rcu_callback_is_invoked", cpu=1).go("softirq", "inside")
     if what == "done":
-        walk.go("hardirq")
+        walk.go("softirq")
     wait(walk, "wait_for_callbacks")
     assert returned(walk) is not waits
     if waits:
@@ -372,7 +372,7 @@ def test_rcu_barrier(kernel: Kernel, lists: int, what: str, waits: bool) -> None
         if what != "invoked":
             walk.happen("rcu_callback_is_invoked", cpu=1)
         assert not returned(walk)
-        assert returned(walk.go("hardirq"))
+        assert returned(walk.go("softirq"))
 
 
 def test_rcu_barrier_does_not_wait_for_later_callbacks(kernel: Kernel) -> None:
@@ -380,6 +380,6 @@ def test_rcu_barrier_does_not_wait_for_later_callbacks(kernel: Kernel) -> None:
     walk = system(kernel).call("client", "call_first", 1)
     wait(walk, "wait_for_callbacks").call("client", "call_second", 2, cpu=2)
     grace_period(walk).happen("rcu_callback_is_invoked", callback=walk.ref("Shared.first"), cpu=1)
-    walk.go("hardirq")
+    walk.go("softirq")
     assert returned(walk)
     assert walk.can("rcu_callback_is_invoked", callback=walk.ref("Shared.second"))
