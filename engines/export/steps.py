@@ -9,9 +9,12 @@ from itertools import product
 
 from engines.explicit.search import FAULT
 from model.language.fold import flat
-from model.language.machine import Check, Machine, Op, Parameter, Set, Transition
+from model.language.machine import Check, Machine, Op, Parameter, Process, Set, Transition
 
 WIDTH = 96
+
+Steps = dict[int, tuple[Transition, tuple[int, ...]]]
+"""Program counters, with a step and the values of its parameters at each."""
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,20 @@ def temporaries(ops: tuple[Op, ...]) -> tuple[str, ...]:
 def choices(params: Sequence[Parameter]) -> Iterator[tuple[int, ...]]:
     """All values of the parameters, in the engines' order."""
     return product(*(range(param.lo, param.hi + 1) for param in params))
+
+
+def turns(machine: Machine, proc: Process) -> list[Steps]:
+    """The first choices at all program counters, then the second ones, ...
+
+    A choice is a step or a value of its parameters. What is put together here is looked at
+    together by the other tools, which otherwise would ask in each state whether each step of each
+    process is possible. No two steps of one turn are possible at the same time.
+    """
+    found: list[Steps] = []
+    for at in range(1, proc.pcs):
+        steps = machine.steps_at.get((proc.name, at), ())
+        for turn, step in enumerate((tr, v) for tr in steps for v in choices(tr.params)):
+            if turn == len(found):
+                found.append({})
+            found[turn][at] = step
+    return found
