@@ -44,8 +44,7 @@ _SYNTAX = Syntax(
 _AGED = "{cell} := ({cell} > 0 ? {cell} - 1 : {cell});"
 
 _RUNNING = """\
-    rumur --deadlock-detection off --symmetry-reduction off --value-type int32_t \
-        --output FILE.c FILE
+    rumur --deadlock-detection off --symmetry-reduction off --value-type int32_t -o FILE.c FILE
     gcc -std=c11 -O3 -march=native -mcx16 -o verifier FILE.c -lpthread && ./verifier
 Breadth first; an error ends it with the shortest trace."""
 
@@ -166,7 +165,7 @@ class _Writer(Expressions):
             for at, (tr, values) in steps.items()
             if at not in free
         ]
-        return f"({' | '.join(able)})"
+        return able[0] if len(able) == 1 else f"({' | '.join(able)})"
 
     def action(self, tr: Transition) -> Iterator[str]:
         """A rule for each choice of its parameters."""

@@ -58,13 +58,14 @@ _SYNTAX = Syntax(
 
 _RUNNING = """\
 Depth first:
-    spin -a FILE && gcc -O3 -DSAFETY -DNOFAIR -DNOREDUCE -DMEMLIM=8000 -o pan pan.c
+    spin -o2 -a FILE && gcc -O3 -DSAFETY -DNOFAIR -DNOREDUCE -DMEMLIM=8000 -o pan pan.c
     ./pan -m10000000 -w26
 Breadth first, with the shortest trail (also of an error):
-    spin -a FILE && gcc -O3 -DSAFETY -DNOFAIR -DNOREDUCE -DBFS -DMEMLIM=8000 -o pan pan.c
+    spin -o2 -a FILE && gcc -O3 -DSAFETY -DNOFAIR -DNOREDUCE -DBFS -DMEMLIM=8000 -o pan pan.c
     ./pan -w26
 The trail:
     spin -t -p -g FILE
+Without -o2 SPIN leaves out variables that nothing reads, and states with them.
 A search that goes on after an error (-c0) goes on after the failed assertion too: its count of
 states means nothing."""
 

@@ -30,8 +30,6 @@ def about(machine: Machine, source: Source, running: Sequence[str]) -> list[str]
     goals = ", ".join(dict.fromkeys(goal.prop for goal in machine.goals))
     knobs = ", ".join(f"{name} {value}" for name, value in sorted(machine.config.items()) if value)
     said = [
-        f"{source.name}, written by: {source.command}",
-        "",
         f"Knobs that are not 0: {knobs or 'none'}.",
         "One atomic step here is one transition there; nothing is reduced. The reachable states "
         "are as many as `nolock verify` counts with --no-merge-local --no-symmetry, as long as "
@@ -40,8 +38,8 @@ def about(machine: Machine, source: Source, running: Sequence[str]) -> list[str]
     ]
     if goals:
         said.append(f"Not exported: what must come true in the end, in {goals}.")
-    lines = [line for text in said for line in textwrap.wrap(text, WIDTH) or [""]]
-    return [*lines, "", *running]
+    lines = [line for text in said for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False)]
+    return [f"{source.name}, written by", f"    {source.command}", "", *lines, "", *running]
 
 
 def checked_properties(machine: Machine) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ defs domain else enabled except extends false have hide if in instance lambda le
 module new obvious omitted only other pick proof proposition prove qed recursive sf_ state string
 subset suffices take temporal then theorem true unchanged union use variable variables wf_ with
 witness int nat real
-init next spec vars typeok violated nothingviolated broken"""
+init next spec cells vars typeok violated nothingviolated broken"""
 
 _SYNTAX = Syntax(
     operators={"and": "/\\", "or": "\\/", "==": "=", "!=": "#"},
@@ -102,6 +102,7 @@ class _Writer(Expressions):
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine, _SYNTAX)
         self.body = _Body()
+        self.groups = self._groups()
         self.invariants = {
             self.names.of(f"invariant {at}", inv.prop): inv
             for at, inv in enumerate(machine.invariants, 1)
@@ -114,7 +115,7 @@ class _Writer(Expressions):
         """The whole file."""
         running = _RUNNING.format(module=module).splitlines()
         yield f"---- MODULE {module} ----"
-        yield from (f"\\* {line}".rstrip() for line in about(self.machine, source, running))
+        yield from (f"\\* {_ascii(line)}".rstrip() for line in about(self.machine, source, running))
         yield "EXTENDS Integers"
         yield from self.variables()
         for proc in self.machine.processes:
@@ -127,7 +128,7 @@ class _Writer(Expressions):
         yield "\nSpec == Init /\\ [][Next]_vars"
         yield '\nNothingViolated == violated = ""'
         for name, inv in self.invariants.items():
-            yield f"\n\\* {inv.message}"
+            yield f"\n\\* {_plain(inv.message)}"
             yield f"{name} == {self.truth(inv.expr, Scope(self.machine))}"
         yield "\n===="
 
@@ -139,8 +140,12 @@ class _Writer(Expressions):
         yield "\nVARIABLES"
         yield from (f"    {name}," for name in names)
         yield "    violated"
-        yield "\nvars =="
-        yield from _listed([*names, "violated"], 4)
+        for group, members in self.groups.items():
+            yield f"\n{group} =="
+            yield from _listed([self.variable(name) for name in members], 4)
+        yield "\ncells =="
+        yield from _listed(self.names_of([var.name for var in self.machine.variables]), 4)
+        yield "\nvars == <<cells, violated>>"
         yield "\nInit =="
         for var, name in zip(self.machine.variables, names, strict=True):
             yield f"    /\\ {name} = {self._everywhere(var, str(var.initial))}"
@@ -148,6 +153,26 @@ class _Writer(Expressions):
         yield "\nTypeOK =="
         for var, name in zip(self.machine.variables, names, strict=True):
             yield f"    /\\ {name} \\in {_function_set(var)}"
+
+    def _groups(self) -> dict[str, list[str]]:
+        """The variables of each record and process that has several, by a name for all of them."""
+        owned: dict[str, list[str]] = {}
+        for var in self.machine.variables:
+            owned.setdefault(var.name.partition(".")[0], []).append(var.name)
+        return {
+            self.names.of("group", f"{owner}_vars"): members
+            for owner, members in owned.items()
+            if len(members) > 1
+        }
+
+    def names_of(self, variables: Sequence[str]) -> list[str]:
+        """How to write a tuple of these: whole groups by their names."""
+        left = dict.fromkeys(variables)
+        whole = [group for group, members in self.groups.items() if left.keys() >= {*members}]
+        for group in whole:
+            for member in self.groups[group]:
+                del left[member]
+        return [*whole, *(self.variable(name) for name in left)]
 
     def temporary(self, name: str) -> str:
         return self.body.now[_TEMPORARY + name]
@@ -175,18 +200,22 @@ class _Writer(Expressions):
             yield f"\n{self._runs(proc)}({self.parameter('self')}) == {runs}"
 
     def step(self, tr: Transition) -> Iterator[str]:
-        """A transition, as an operator over its process's copy and its parameters."""
+        """A transition, as an operator over its process's copy and its parameters.
+
+        Without `= TRUE` TLC takes each side of a disjunction for a step of its own, and evaluates
+        the right one also where the left one is true.
+        """
         parameters = ", ".join(name for name, _, _ in self._parameters(tr))
-        yield f"\n\\* {provenance(tr)}"
+        yield f"\n\\* {_plain(provenance(tr))}"
         yield f"{self.steps[tr.id]}{f'({parameters})' if parameters else ''} =="
         yield '    /\\ violated = ""'
         if tr.process is not None:
             proc, me = self.machine.process[tr.process], self.parameter("self")
             yield f"    /\\ {self.variable(proc.pc_var)}[{me}] = {tr.pc}"
             if proc.may_run != Const(1):
-                yield f"    /\\ {self._runs(proc)}({me})"
+                yield f"    /\\ {self._runs(proc)}({me}) = TRUE"
         if tr.guard != Const(1):
-            yield f"    /\\ {self.truth(tr.guard, guard_scope(self.machine, tr))}"
+            yield f"    /\\ {self.truth(tr.guard, guard_scope(self.machine, tr))} = TRUE"
         self.body = _Body()
         self.ops(tr.body, body_scope(self.machine, tr), ())
         yield from self.effect()
@@ -213,7 +242,7 @@ class _Writer(Expressions):
         if body.wrong:
             yield '       IN  IF broken # ""'
             yield "           THEN /\\ violated' = broken"
-            yield f"                {self._unchanged([v.name for v in self.machine.variables], 16)}"
+            yield "                /\\ UNCHANGED cells"
             yield f"           ELSE {self._next_values(last, 16)}"
         elif lines:
             yield f"       IN  {self._next_values(last, 11)}"
@@ -223,18 +252,15 @@ class _Writer(Expressions):
     def _broken(self) -> str:
         """The first check that fails, in words."""
         parts = [f'IF {when} THEN "{_quoted(says)}"' for when, says in self.body.wrong]
-        return "broken == " + "\n               ELSE ".join([*parts, '""'])
+        return "broken == " + "\n                     ELSE ".join([*parts, '""'])
 
     def _next_values(self, last: Mapping[str, str], indent: int) -> str:
         """The next values of all variables, with `violated` as it is."""
         same = [var.name for var in self.machine.variables if var.name not in last]
         lines = [f"/\\ {self.variable(name)}' = {text}" for name, text in last.items()]
-        lines.append(self._unchanged(same, indent, "violated"))
+        unchanged = _listed([*self.names_of(same), "violated"], indent + 3)
+        lines.append("\n".join(["/\\ UNCHANGED", *unchanged]))
         return f"\n{' ' * indent}".join(lines)
-
-    def _unchanged(self, names: Sequence[str], indent: int, *others: str) -> str:
-        listed = _listed([*(self.variable(name) for name in names), *others], indent + 3)
-        return "\n".join(["/\\ UNCHANGED", *listed])
 
     def ops(self, ops: Sequence[Op], scope: Scope, when: tuple[str, ...]) -> None:
         """Goes through operations that happen if all of `when` is true."""
@@ -345,4 +371,13 @@ def _listed(names: Sequence[str], indent: int) -> list[str]:
 
 def _quoted(text: str) -> str:
     """Text that can stand between double quotes."""
-    return " ".join(text.replace('"', "'").replace("\\", "/").split())
+    return _plain(text).translate(str.maketrans('"`\\', "''/"))
+
+
+def _plain(text: str) -> str:
+    """One line in ASCII: TLA+ files have no other characters."""
+    return " ".join(_ascii(text).split())
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode("ascii")
