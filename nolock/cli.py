@@ -34,6 +34,7 @@ Examples:
   nolock compare nmi_detect allow_spin --nmis 1 --probes 1
   nolock trace nmi_detect/any-context/self_deadlock
   nolock prove start-address
+  nolock export landed --run any-context --to promela --output landed.pml
   nolock new my_design
 
 \b
@@ -176,6 +177,38 @@ def trace(
 
     given = Given.of({**options, "envs": (env,) if env else ()})
     _run(lambda: trace_command(target, given, save, dot, full, design))
+
+
+@nolock.command()
+@click.argument("design", metavar="DESIGN")
+@click.option(
+    "--to",
+    "language",
+    type=click.Choice(["promela", "murphi", "tla"]),
+    required=True,
+    help="For SPIN, for Rumur, for TLC.",
+)
+@click.option("--run", metavar="NAME", default="", help="Which run; needed if there are several.")
+@click.option("--env", metavar="NAME", default="", help="Not in the run's environment but in this.")
+@click.option("--property", "properties", multiple=True, metavar="NAME", help="Only this property.")
+@bound_options
+@path_option("--output", "FILE", "Write the model there, whole or not at all.")
+def export(
+    design: str, language: str, run: str, env: str, properties: tuple[str, ...], **options: object
+) -> None:
+    """Write a design's machine for another model checker.
+
+    DESIGN is the name of a built-in design, a file, or mutants/ID. One atomic step of nolock is one
+    of the exported model, so all of them count the same states; the model's first lines say how to
+    run the checker on it. Step checks and invariants are exported, goals are not.
+
+    TLC reads a second file, MODULE.cfg. It is written beside FILE, which must be called MODULE.tla;
+    without --output it is printed after the module.
+    """  # fmt: skip
+    from nolock.export_command import Wanted, export_command
+
+    given = Given.of(options)
+    _run(lambda: export_command(Wanted(design, language, run, env, properties), given))
 
 
 @nolock.command("list")

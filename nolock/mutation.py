@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.edits import Mutant, read_mutant
-from nolock.catalogue import design_named
+from nolock.catalogue import design_named, mutant_paths, unknown
 from nolock.explored import MODEL_ERROR, Explored, Failure, Result
 from nolock.jobs import Job, properties_of
 from nolock.verdicts import Standing, stopped
@@ -88,6 +88,14 @@ def mutant_job(path: Path) -> tuple[Mutant, Job]:
         files=design.files,
     )
     return mutant, job
+
+
+def mutant_named(name: str) -> Job:
+    """The job of a mutant by its ID; raises InputError for an unknown one."""
+    jobs = {mutant.id: job for mutant, job in map(mutant_job, mutant_paths().values())}
+    if name not in jobs:
+        raise unknown("mutant", name, jobs)
+    return jobs[name]
 
 
 def killed_by(

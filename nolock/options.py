@@ -17,7 +17,7 @@ from nolock.errors import InputError
 
 if TYPE_CHECKING:  # imported where they are needed: `nolock --help` does without
     from nolock.check import Asked
-    from nolock.jobs import Search
+    from nolock.jobs import OneOff, Search
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
@@ -157,7 +157,6 @@ class Given:
     def asked(self, designs: tuple[str, ...], *, traces: bool) -> Asked:
         """What to check and how; `trace` has no run_options. Raises InputError."""
         from nolock.check import Asked
-        from nolock.jobs import OneOff
 
         jobs = int(self.values["jobs"] or os.cpu_count() or 1)
         return Asked(
@@ -166,11 +165,17 @@ class Given:
             envs=self.values["envs"],
             properties=self.values.get("properties", ()),
             every_run=self.values.get("every_run", False),
-            one_off=OneOff(self._knobs()),
+            one_off=self.one_off(),
             search=self.search(),
             at_once=jobs,
             traces=traces,
         )
+
+    def one_off(self, env: str = "") -> OneOff:
+        """The bounds and knobs, and the environment of a command that takes one only."""
+        from nolock.jobs import OneOff
+
+        return OneOff(self._knobs(), env)
 
     def refuse_bounds(self, because: str) -> None:
         """Raise InputError for bounds or an environment where they would change nothing."""

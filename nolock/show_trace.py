@@ -20,7 +20,6 @@ from nolock.catalogue import (
     chosen_names,
     design_named,
     design_paths,
-    mutant_paths,
     runs_named,
     unknown,
 )
@@ -28,7 +27,7 @@ from nolock.check import Asked, refuse_mistakes, refuse_other_runs, runs_asked
 from nolock.errors import InputError
 from nolock.explored import MODEL_ERROR, Explored, Failure
 from nolock.jobs import Job, jobs_of, properties_of
-from nolock.mutation import mutant_job
+from nolock.mutation import mutant_named
 from nolock.progress import ProgressLines
 from nolock.schedule import Task, run_tasks
 from nolock.trace_cache import recall
@@ -123,7 +122,7 @@ def _job(name: str, asked: Asked) -> tuple[Job, str]:
         raise unknown("property", prop, PROPERTIES)
     if owner == "mutants":
         refuse_other_runs(asked)
-        job = _mutant_named(run)
+        job = mutant_named(run)
     else:
         job = _job_of_design(design_named(owner), run, asked)
     if prop not in (*job.properties, MODEL_ERROR):
@@ -143,22 +142,12 @@ def _job_of_design(manifest: Manifest, run: str, asked: Asked) -> Job:
     return jobs_of(manifest, runs, (), one_off)[0]
 
 
-def _mutant_named(name: str) -> Job:
-    jobs = {}
-    for path in mutant_paths().values():
-        mutant, job = mutant_job(path)
-        jobs[mutant.id] = job
-    if name not in jobs:
-        raise unknown("mutant", name, jobs)
-    return jobs[name]
-
-
 def _machine_of_trace(trace: Trace, path: Path, design: str | None) -> Machine:
     identity = trace.identity
     config = dict(identity.config)
     owner, _, mutant = identity.run.partition("/")
     if owner == "mutants" and design is None:
-        return machine_of(_mutant_named(mutant), config)
+        return machine_of(mutant_named(mutant), config)
     manifest = design_named(design or _design_path(trace, path))
     run = next((run for run in manifest.runs if run.name == identity.run), None)
     known = {name: value for name, value in config.items() if name in manifest.knobs}

@@ -79,6 +79,10 @@ class Text:
                 return f"{parts[0]} ? {parts[1]} : {parts[2]}"
             case InSet(operand, members):
                 text = self.expr(operand, scope, state)
+                least = min((0, *members))  # a bitmap has no place below 0
+                if least < 0:
+                    text = f"({text}) + {-least}"
+                    members = frozenset(member - least for member in members)
                 return f"nl_in({text}, {self._set(members)}, {_set_words(members)})"
             case Binary(op, left, right):
                 a, b = (self._operand(side, scope, state) for side in (left, right))
@@ -125,8 +129,7 @@ class Text:
         for members, name in self._sets.items():
             words = [0] * _set_words(members)
             for member in members:
-                if member >= 0:
-                    words[member // 64] |= 1 << member % 64
+                words[member // 64] |= 1 << member % 64
             listed = ", ".join(f"{value:#x}" for value in words)
             lines.append(f"static const uint64_t {name}[] = {{ {listed} }};")
         return lines
@@ -227,4 +230,4 @@ def _place(field: Field) -> tuple[str, str]:
 
 
 def _set_words(members: frozenset[int]) -> int:
-    return max((member for member in members if member >= 0), default=0) // 64 + 1
+    return max(members, default=0) // 64 + 1

@@ -34,10 +34,12 @@ class Syntax:
     """How a language writes operators: those that differ from `machine.py`'s, and choices.
 
     `choice` has the places `cond`, `then` and `other`; it and `negation` (place `value`) are
-    self-contained. `reserved` are the language's own words, in lower case.
+    self-contained. `constants` are false and true. `reserved` are the language's own words and
+    those that the model brings along, in lower case.
     """
 
     operators: Mapping[str, str]
+    constants: tuple[str, str]
     negation: str
     choice: str
     reserved: frozenset[str]
@@ -49,7 +51,8 @@ class Expressions(ABC):
     def __init__(self, machine: Machine, syntax: Syntax) -> None:
         self.machine = machine
         self.syntax = syntax
-        self.names = Identifiers(syntax.reserved)
+        own = {f"{what}_{tr.id}" for tr in machine.transitions for what in ("can", "step")}
+        self.names = Identifiers(syntax.reserved | own)
         for var in machine.variables:
             self.variable(var.name)
 
@@ -107,7 +110,7 @@ class Expressions(ABC):
             case InSet(operand, members):
                 return self.among(self.value(operand, scope), members)
             case Const(value):
-                return self._constant(bool(value))
+                return self.syntax.constants[bool(value)]
             case _:
                 return f"({self.value(expr, scope)} {self._operator('!=')} 0)"
 
@@ -124,10 +127,7 @@ class Expressions(ABC):
         if len(parts) == 1:
             return parts[0]
         either = f" {self._operator('or')} "
-        return f"({either.join(parts)})" if parts else self._constant(False)
-
-    def _constant(self, value: bool) -> str:
-        return f"(0 {self._operator('==')} {0 if value else 1})"
+        return f"({either.join(parts)})" if parts else self.syntax.constants[False]
 
     def _operator(self, op: str) -> str:
         return self.syntax.operators.get(op, op)

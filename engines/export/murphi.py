@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from engines.explicit.ranges import Scope, body_scope, guard_scope, process_scope
 from engines.export.expressions import Expressions, Syntax
-from engines.export.steps import Source, about, provenance
+from engines.export.steps import Source, Steps, about, provenance, turns
 from model.language.machine import (
     Age,
     Check,
@@ -19,7 +19,6 @@ from model.language.machine import (
     If,
     Machine,
     Op,
-    Param,
     Process,
     Set,
     Store,
@@ -32,10 +31,11 @@ alias array assert assume begin boolean by case clear const cover do else elsif 
 endalias endexists endfor endforall endfunction endif endprocedure endrecord endrule endruleset
 endstartstate endswitch endwhile error exists false for forall function if in interleaved
 invariant isundefined liveness log2 multiset of procedure process program put record return rule
-ruleset scalarset startstate switch then to traceuntil true type undefine union var while self"""
+ruleset scalarset startstate switch then to traceuntil true type undefine union var while"""
 
 _SYNTAX = Syntax(
     operators={"and": "&", "or": "|", "==": "="},
+    constants=("false", "true"),
     negation="(!{value})",
     choice="({cond} ? {then} : {other})",
     reserved=frozenset(_RESERVED.split()),
@@ -44,8 +44,7 @@ _SYNTAX = Syntax(
 _AGED = "{cell} := ({cell} > 0 ? {cell} - 1 : {cell});"
 
 _RUNNING = """\
-    rumur --deadlock-detection off --symmetry-reduction off --value-type int32_t \
-        --output FILE.c FILE
+    rumur --deadlock-detection off --symmetry-reduction off --value-type int32_t -o FILE.c FILE
     gcc -std=c11 -O3 -march=native -mcx16 -o verifier FILE.c -lpthread && ./verifier
 Breadth first; an error ends it with the shortest trace."""
 
@@ -73,8 +72,12 @@ class _Writer(Expressions):
         yield "end;"
         for proc in self.machine.processes:
             yield from self.may_run(proc)
-        for tr in self.machine.transitions:
-            yield from self.rule(tr)
+            for tr in self.machine.transitions:
+                if tr.process == proc.name:
+                    yield from self.step(tr, proc)
+            yield from self.steps_of(proc)
+        for tr in self.machine.actions:
+            yield from self.action(tr)
         for inv in self.machine.invariants:
             yield f'\ninvariant "{_quoted(f"{inv.prop}: {inv.message}")}"'
             yield f"\t{self.truth(inv.expr, Scope(self.machine))};"
@@ -111,37 +114,70 @@ class _Writer(Expressions):
         """`<process>_runs`: whether a copy may take its step; nothing where it always may."""
         if proc.may_run != Const(1):
             runs = self.truth(proc.may_run, process_scope(self.machine, proc))
-            me = self.parameter("self")
-            yield f"\nfunction {self._runs(proc)}({me}: 0..{proc.instances - 1}): boolean;"
+            yield f"\nfunction {self._runs(proc)}({self._self(proc)}): boolean;"
             yield f"begin\n\treturn {runs};\nend;"
 
-    def rule(self, tr: Transition) -> Iterator[str]:
-        """One transition, for every copy of its process and every choice of its parameters."""
+    def step(self, tr: Transition, proc: Process) -> Iterator[str]:
+        """`can_<n>`, where there is a guard, and `step_<n>`."""
+        params = [f"{self.parameter(param.name)}: {param.lo}..{param.hi}" for param in tr.params]
+        arguments = "; ".join([self._self(proc), *params])
+        yield f"\n-- {provenance(tr)}"
+        if tr.guard != Const(1):
+            yield f"function can_{tr.id}({arguments}): boolean;"
+            yield f"begin\n\treturn {self.truth(tr.guard, guard_scope(self.machine, tr))};\nend;"
+        yield f"procedure step_{tr.id}({arguments});"
+        yield from self.body(tr)
+        yield "end;"
+
+    def body(self, tr: Transition) -> Iterator[str]:
+        """The temporaries and statements of a transition, up to its `end`."""
         scope = body_scope(self.machine, tr)
-        conditions, ranges = [], []
-        if tr.process is not None:
-            proc, me = self.machine.process[tr.process], self.parameter("self")
-            ranges.append((me, 0, proc.instances - 1))
-            pc = self.cell(proc.pc_var, (Param("self"),), scope)
-            conditions.append(f"{pc} = {tr.pc}")
-            if proc.may_run != Const(1):
-                conditions.append(f"{self._runs(proc)}({me})")
-        ranges += [(self.parameter(param.name), param.lo, param.hi) for param in tr.params]
-        if tr.guard != Const(1) or not conditions:
-            conditions.append(self.truth(tr.guard, guard_scope(self.machine, tr)))
-        yield ""
-        yield from (f"ruleset {name}: {lo}..{hi} do" for name, lo, hi in ranges)
-        yield f'rule "{_quoted(provenance(tr))}"'
-        yield f"\t{' & '.join(conditions)}"
-        yield "==>"
         if scope.temps:
             yield "var"
             for name, (lo, hi) in scope.temps.items():
                 yield f"\t{self.temporary(name)}: {lo}..{hi};"
         yield "begin"
         yield from self.ops(tr.body, scope, 1)
+
+    def steps_of(self, proc: Process) -> Iterator[str]:
+        """A rule for each turn, for every copy of the process."""
+        me = self.parameter("self")
+        pc = f"{self.variable(proc.pc_var)}[{me}]"
+        runs = [f"{pc} != 0"]
+        if proc.may_run != Const(1):
+            runs.append(f"{self._runs(proc)}({me})")
+        for number, steps in enumerate(turns(self.machine, proc), 1):
+            yield f"\nruleset {self._self(proc)} do"
+            yield f'rule "{_quoted(proc.name)}, choice {number}"'
+            yield f"\t{' & '.join([*runs, self._at_one_of(pc, steps, me)])}"
+            yield "==>\nbegin"
+            yield f"\tswitch {pc}"
+            for at, (tr, values) in steps.items():
+                yield f"\tcase {at}: {_call('step', tr, me, values)};"
+            yield "\tend;\nend;\nend;"
+
+    def _at_one_of(self, pc: str, steps: Steps, me: str) -> str:
+        """Whether the process is at one of the steps, and that is possible."""
+        free = frozenset(at for at, (tr, _) in steps.items() if tr.guard == Const(1))
+        able = [self.among(pc, free)] if free else []
+        able += [
+            f"({pc} = {at} & {_call('can', tr, me, values)})"
+            for at, (tr, values) in steps.items()
+            if at not in free
+        ]
+        return able[0] if len(able) == 1 else f"({' | '.join(able)})"
+
+    def action(self, tr: Transition) -> Iterator[str]:
+        """A rule for each choice of its parameters."""
+        yield ""
+        for param in tr.params:
+            yield f"ruleset {self.parameter(param.name)}: {param.lo}..{param.hi} do"
+        yield f'rule "{_quoted(provenance(tr))}"'
+        yield f"\t{self.truth(tr.guard, guard_scope(self.machine, tr))}"
+        yield "==>"
+        yield from self.body(tr)
         yield "end;"
-        yield from ("end;" for _ in ranges)
+        yield from ("end;" for _ in tr.params)
 
     def ops(self, ops: Sequence[Op], scope: Scope, depth: int) -> Iterator[str]:
         """Statements."""
@@ -168,6 +204,14 @@ class _Writer(Expressions):
 
     def _runs(self, proc: Process) -> str:
         return self.names.of("runs", f"{proc.name}_runs")
+
+    def _self(self, proc: Process) -> str:
+        return f"{self.parameter('self')}: 0..{proc.instances - 1}"
+
+
+def _call(what: str, tr: Transition, me: str, values: tuple[int, ...]) -> str:
+    arguments = ", ".join([me, *(f"({v})" if v < 0 else str(v) for v in values)])
+    return f"{what}_{tr.id}({arguments})"
 
 
 def _quoted(text: str) -> str:

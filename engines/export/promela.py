@@ -14,11 +14,13 @@ from engines.explicit.search import FAULT
 from engines.export.expressions import Expressions, Syntax
 from engines.export.steps import (
     Source,
+    Steps,
     about,
     checked_properties,
     choices,
     provenance,
     temporaries,
+    turns,
 )
 from model.language.machine import (
     Age,
@@ -35,16 +37,20 @@ from model.language.machine import (
     Variable,
 )
 
-# The last three are macros of the C preprocessor that SPIN runs first.
+# Promela's words; then C's, as SPIN writes C; then macros of the preprocessor that it runs first.
 _RESERVED = """\
 active assert atomic bit bool break byte chan check d_proctype d_step do else empty enabled end
 eval false fi for full get_priority goto hidden if in init inline int len local ltl machine
 mtype nempty never nfull notrace np_ od of pc_value pid place priority printf printm proctype
 provided return run select self set_priority short show skip timeout trace true typedef unless
-unsigned xr xs i386 linux unix"""
+unsigned xr xs
+auto case char const continue default double enum extern float long register restrict signed
+sizeof static struct switch union void volatile while uchar uint ushort ulong
+i386 linux unix"""
 
 _SYNTAX = Syntax(
     operators={"and": "&&", "or": "||"},
+    constants=("false", "true"),
     negation="(!{value})",
     choice="({cond} -> {then} : {other})",
     reserved=frozenset(_RESERVED.split()),
@@ -52,18 +58,19 @@ _SYNTAX = Syntax(
 
 _RUNNING = """\
 Depth first:
-    spin -a FILE && gcc -O3 -DSAFETY -DNOFAIR -DNOREDUCE -DMEMLIM=8000 -o pan pan.c
+    spin -o2 -a FILE && gcc -O3 -DSAFETY -DNOFAIR -DNOREDUCE -DMEMLIM=8000 -o pan pan.c
     ./pan -m10000000 -w26
 Breadth first, with the shortest trail (also of an error):
-    spin -a FILE && gcc -O3 -DSAFETY -DNOFAIR -DNOREDUCE -DBFS -DMEMLIM=8000 -o pan pan.c
+    spin -o2 -a FILE && gcc -O3 -DSAFETY -DNOFAIR -DNOREDUCE -DBFS -DMEMLIM=8000 -o pan pan.c
     ./pan -w26
 The trail:
     spin -t -p -g FILE
+Without -o2 SPIN leaves out variables that nothing reads, and states with them.
 A search that goes on after an error (-c0) goes on after the failed assertion too: its count of
 states means nothing."""
 
-_TOGETHER = 16
-"""Steps in one option; SPIN has a limit for the length of a d_step."""
+_LONGEST = 400
+"""Lines of all steps in one d_step. SPIN gives up at 4,096 jumps; a line has at most ten."""
 
 _MACROS = """\
 #define CHECK(property, condition) if :: (condition) :: else -> assert(property) fi
@@ -84,6 +91,7 @@ class _Writer(Expressions):
         bounds = _slot_bounds(machine)
         self.temps = {self.names.of("temporary", f"t{at}"): b for at, b in enumerate(bounds)}
         self.slots: dict[str, str] = {}
+        self.bodies = {tr.id: self.body(tr) for tr in machine.transitions}
 
     def model(self, source: Source) -> Iterator[str]:
         """The whole file."""
@@ -116,6 +124,9 @@ class _Writer(Expressions):
         kind = _type(var.type.lo, var.type.hi)
         return f"{kind} {self.variable(var.name)}{size}{initial}; /* {var.type} {shown} */"
 
+    def parameter(self, name: str) -> str:
+        return "self" if name == "self" else super().parameter(name)
+
     def temporary(self, name: str) -> str:
         return self.slots[name]
 
@@ -140,18 +151,23 @@ class _Writer(Expressions):
     # -- steps --
 
     def step(self, tr: Transition) -> Iterator[str]:
-        """`can_<n>`, where there is a guard, and `step_<n>`."""
-        arguments = f"({', '.join(self._parameters(tr))})"
-        self.slots = dict(zip(temporaries(tr.body), self.temps, strict=False))
+        """`can_<n>`, where it is asked for, and `step_<n>`."""
+        own = [] if tr.process is None else ["self"]
+        arguments = ", ".join(own + [self.parameter(param.name) for param in tr.params])
         yield f"\n/* {_comment(provenance(tr))} */"
-        if tr.guard != Const(1):
+        if tr.guard != Const(1) or tr.process is None:
             guard = self.truth(tr.guard, guard_scope(self.machine, tr))
-            yield f"#define can_{tr.id}{arguments} {guard}"
-        yield f"inline step_{tr.id}{arguments} {{"
-        yield from self.ops(tr.body, body_scope(self.machine, tr), 1)
-        yield from (f"\t{temp} = 0;" for temp in self.slots.values())
-        yield "\tskip"
+            yield f"#define can_{tr.id}({arguments}) {guard}"
+        yield f"inline step_{tr.id}({arguments}) {{"
+        yield from self.bodies[tr.id]
         yield "}"
+
+    def body(self, tr: Transition) -> list[str]:
+        """The statements of a transition."""
+        self.slots = dict(zip(temporaries(tr.body), self.temps, strict=False))
+        lines = list(self.ops(tr.body, body_scope(self.machine, tr), 1))
+        lines += [f"\t{temp} = 0;" for temp in self.slots.values()]
+        return lines or ["\tskip;"]
 
     def ops(self, ops: Sequence[Op], scope: Scope, depth: int) -> Iterator[str]:
         """Statements, each ended by a semicolon."""
@@ -176,9 +192,10 @@ class _Writer(Expressions):
                         yield from self.age(self.machine.variable[name], tabs)
 
     def _block(self, ops: Sequence[Op], scope: Scope, depth: int) -> Iterator[str]:
-        tabs = "\t" * depth
-        yield from self.ops(ops, scope, depth)
-        yield f"{tabs}skip"
+        if ops:
+            yield from self.ops(ops, scope, depth)
+        else:
+            yield "\t" * depth + "skip;"
 
     def store(self, op: Store, scope: Scope, tabs: str) -> Iterator[str]:
         """An assignment; SPIN would cut a value that is too large for the variable."""
@@ -198,7 +215,7 @@ class _Writer(Expressions):
     # -- the loop --
 
     def loop(self) -> Iterator[str]:
-        """One option for each invariant, and each transition with each choice of parameters."""
+        """Options for the invariants, for the steps of each process, for each action."""
         yield "\nactive proctype machine() {"
         yield "end:"
         yield "\tdo"
@@ -211,52 +228,56 @@ class _Writer(Expressions):
                 yield from self._steps_of(proc, me)
         for tr in self.machine.actions:
             for values in choices(tr.params):
-                yield self._option([], tr, values)
+                able, step = (_call(what, tr, values) for what in ("can", "step"))
+                yield f"\t:: d_step {{ {able} -> {step} }}"
         yield "\tod"
         yield "}"
 
     def _steps_of(self, proc: Process, me: int) -> Iterator[str]:
-        """Steps that are alone at their program counter and always possible share options.
-
-        That spares SPIN the evaluation of hundreds of guards in each state.
-        """
-        alone = {}
+        """An option for each turn, or more where a d_step would be too long."""
         pc = f"{self.variable(proc.pc_var)}[{me}]"
-        runs = [] if proc.may_run == Const(1) else [f"{self._runs(proc)}({me})"]
-        for (owner, at), steps in self.machine.steps_at.items():
-            if owner != proc.name or not at:
-                continue
-            if len(steps) == 1 and steps[0].guard == Const(1) and not steps[0].params:
-                alone[at] = steps[0]
-                continue
-            for tr in steps:
-                for values in choices(tr.params):
-                    yield self._option([f"{pc} == {at}", *runs], tr, (me, *values))
-        pcs = sorted(alone)
-        for first in range(0, len(pcs), _TOGETHER):
-            some = pcs[first : first + _TOGETHER]
-            guard = " && ".join([self.among(pc, frozenset(some)), *runs])
-            yield f"\t:: d_step {{ {guard} ->"
-            yield "\t\tif"
-            for at in some:
-                yield f"\t\t:: {pc} == {at} -> step_{alone[at].id}({me})"
-            yield "\t\tfi }"
+        runs = [f"{pc} != 0"]
+        if proc.may_run != Const(1):
+            runs.append(f"{self._runs(proc)}({me})")
+        for steps in turns(self.machine, proc):
+            for some in self._parts(steps):
+                yield f"\t:: d_step {{ {' && '.join([*runs, self._at_one_of(pc, some, me)])} ->"
+                yield "\t\tif"
+                for at, (tr, values) in some.items():
+                    yield f"\t\t:: {pc} == {at} -> {_call('step', tr, (me, *values))}"
+                yield "\t\tfi }"
 
-    def _option(self, conditions: list[str], tr: Transition, values: tuple[int, ...]) -> str:
-        arguments = f"({', '.join(f'({v})' if v < 0 else str(v) for v in values)})"
-        if tr.guard != Const(1) or not conditions:
-            conditions = [*conditions, f"can_{tr.id}{arguments}"]
-        return f"\t:: d_step {{ {' && '.join(conditions)} -> step_{tr.id}{arguments} }}"
+    def _parts(self, steps: Steps) -> Iterator[Steps]:
+        """Steps that are short enough together for one d_step."""
+        part: Steps = {}
+        lines = 0
+        for at, (tr, values) in steps.items():
+            more = len(self.bodies[tr.id]) + 1
+            if part and lines + more > _LONGEST:
+                yield part
+                part, lines = {}, 0
+            part[at] = tr, values
+            lines += more
+        yield part
 
-    def _parameters(self, tr: Transition) -> list[str]:
-        own = [] if tr.process is None else ["self"]
-        return own + [self.parameter(param.name) for param in tr.params]
-
-    def parameter(self, name: str) -> str:
-        return "self" if name == "self" else super().parameter(name)
+    def _at_one_of(self, pc: str, steps: Steps, me: int) -> str:
+        """Whether the process is at one of the steps, and that is possible."""
+        free = frozenset(at for at, (tr, _) in steps.items() if tr.guard == Const(1))
+        able = [self.among(pc, free)] if free else []
+        able += [
+            f"({pc} == {at} && {_call('can', tr, (me, *values))})"
+            for at, (tr, values) in steps.items()
+            if at not in free
+        ]
+        return able[0] if len(able) == 1 else f"({' || '.join(able)})"
 
     def _runs(self, proc: Process) -> str:
         return self.names.of("runs", f"{proc.name}_runs")
+
+
+def _call(what: str, tr: Transition, values: tuple[int, ...]) -> str:
+    arguments = ", ".join(f"({v})" if v < 0 else str(v) for v in values)
+    return f"{what}_{tr.id}({arguments})"
 
 
 def _slot_bounds(machine: Machine) -> list[tuple[int, int]]:

@@ -9,9 +9,12 @@ from itertools import product
 
 from engines.explicit.search import FAULT
 from model.language.fold import flat
-from model.language.machine import Check, Machine, Op, Parameter, Set, Transition
+from model.language.machine import Check, Machine, Op, Parameter, Process, Set, Transition
 
 WIDTH = 96
+
+Steps = dict[int, tuple[Transition, tuple[int, ...]]]
+"""Program counters, with a step and the values of its parameters at each."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,6 @@ def about(machine: Machine, source: Source, running: Sequence[str]) -> list[str]
     goals = ", ".join(dict.fromkeys(goal.prop for goal in machine.goals))
     knobs = ", ".join(f"{name} {value}" for name, value in sorted(machine.config.items()) if value)
     said = [
-        f"{source.name}, written by: {source.command}",
-        "",
         f"Knobs that are not 0: {knobs or 'none'}.",
         "One atomic step here is one transition there; nothing is reduced. The reachable states "
         "are as many as `nolock verify` counts with --no-merge-local --no-symmetry, as long as "
@@ -37,8 +38,8 @@ def about(machine: Machine, source: Source, running: Sequence[str]) -> list[str]
     ]
     if goals:
         said.append(f"Not exported: what must come true in the end, in {goals}.")
-    lines = [line for text in said for line in textwrap.wrap(text, WIDTH) or [""]]
-    return [*lines, "", *running]
+    lines = [line for text in said for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False)]
+    return [f"{source.name}, written by", f"    {source.command}", "", *lines, "", *running]
 
 
 def checked_properties(machine: Machine) -> tuple[str, ...]:
@@ -62,3 +63,20 @@ def temporaries(ops: tuple[Op, ...]) -> tuple[str, ...]:
 def choices(params: Sequence[Parameter]) -> Iterator[tuple[int, ...]]:
     """All values of the parameters, in the engines' order."""
     return product(*(range(param.lo, param.hi + 1) for param in params))
+
+
+def turns(machine: Machine, proc: Process) -> list[Steps]:
+    """The first choices at all program counters, then the second ones, ...
+
+    A choice is a step or a value of its parameters. What is put together here is looked at
+    together by the other tools, which otherwise would ask in each state whether each step of each
+    process is possible. No two steps of one turn are possible at the same time.
+    """
+    found: list[Steps] = []
+    for at in range(1, proc.pcs):
+        steps = machine.steps_at.get((proc.name, at), ())
+        for turn, step in enumerate((tr, v) for tr in steps for v in choices(tr.params)):
+            if turn == len(found):
+                found.append({})
+            found[turn][at] = step
+    return found

@@ -13,6 +13,7 @@ from model.language.machine import (
     Dimension,
     Expr,
     Goal,
+    InSet,
     Invariant,
     Load,
     Machine,
@@ -225,6 +226,17 @@ def counters(cells: int, top: int, checked: int | None = None) -> Machine:
         params=(which,),
     )
     b.action("down", store("count", Param("i"), plus(at, -1)), guard=eq(at, top), params=(which,))
+    return b.build()
+
+
+def below_zero() -> Machine:
+    """A number that goes up from -70, by two from the members of a set on both sides of 0."""
+    b = Builder("below zero")
+    b.var("n", number(-70, 70), initial=-70)
+    n = load("n")
+    far = InSet(n, frozenset({-70, -66, -1, 3, 68}))
+    b.action("up", store("n", plus(n, 2)), guard=far)
+    b.action("step", store("n", plus(n, 1)), guard=both(negate(far), binary("<", n, 70)))
     return b.build()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engines.explicit.explore import Engine, Exploration, Options, explore
 from model.language.interpreter import broken_invariant, enabled, fire
 from model.language.machine import Machine
-from tests.explicit.machines import counters, peterson
+from tests.explicit.machines import below_zero, counters, peterson
 from tests.explicit.random_machines import machines
 from tests.explicit.reference import Reference, search
 
@@ -49,8 +49,14 @@ def same(machine: Machine, found: Exploration, expected: Reference) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "machine",
-    [peterson(), peterson(broken=True), counters(3, 4), counters(3, 4, checked=9)],
-    ids=["peterson", "broken", "counters", "checked"],
+    [
+        peterson(),
+        peterson(broken=True),
+        counters(3, 4),
+        counters(3, 4, checked=9),
+        below_zero(),
+    ],
+    ids=["peterson", "broken", "counters", "checked", "below zero"],
 )
 def test_small_machines(machine: Machine, engine: Engine) -> None:
     same(machine, explore(machine, plain(engine)), search(machine))

@@ -1,0 +1,46 @@
+"""Designs: SPIN, Rumur and TLC count their states and find their violations as nolock does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.agreement import CASES, TOOLS, Case, ask, difference, found, row
+from benchmarks.checkers import missing
+from tests.export.oracles import needs
+
+SMALL = [case for case in CASES if not case.large]
+DOCS = Path(__file__).parents[2] / "docs" / "exporting.md"
+
+
+@needs("spin")
+@pytest.mark.parametrize(
+    "case", [SMALL[0], Case("mutants/RT-1")], ids=["everything holds", "violated"]
+)
+def test_spin_agrees_on_a_design(case: Case) -> None:
+    """Guards against what no small machine has: hundreds of steps, nested places, long guards."""
+    machine = case.machine()
+    assert difference("spin", found(machine), ask("spin", machine)) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
+def test_all_agree_on_the_designs(case: Case) -> None:
+    """The same with every tool that is here, on every small case of the table."""
+    tools = [tool for tool in TOOLS if missing(tool) is None]
+    if not tools:
+        pytest.skip("there is no other checker here")
+    _, differences = row(case, tools)
+    assert differences == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_table_in_the_docs_is_todays(case: Case) -> None:
+    """Guards against a table that was measured on models that have changed since."""
+    text = DOCS.read_text(encoding="utf-8")
+    line = re.search(rf"^\| {re.escape(case.name)} \| ([\d,]+) \|", text, re.MULTILINE)
+    assert line is not None, "python -m benchmarks.agreement prints the table"
+    assert line[1] == f"{found(case.machine()).states:,}"
