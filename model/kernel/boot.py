@@ -20,7 +20,7 @@ from model.kernel.boot_stages import Boot, Stage
 from model.kernel.cpu import Cpu, quiescent, task_runs
 from model.kernel.interrupts import task_exits
 from model.kernel.irq_work import IrqWork, unpark_irq_workd
-from model.kernel.objects import Object, give, may_be_given
+from model.kernel.objects import Object, free_call_returns, give, may_be_given
 from model.kernel.rcu import note_quiescent_state
 from model.language.syntax import (
     NULL,
@@ -30,7 +30,6 @@ from model.language.syntax import (
     call_entry,
     cfg,
     check,
-    event,
     instances,
     process,
     pure,
@@ -134,8 +133,7 @@ def boot_client(boot: Boot, cpu: Cpu, obj: Object) -> None:
 @atomic
 def boot_client_returns(boot: Boot, obj: Object) -> None:
     """The boot task goes on, with irqs as they were."""
-    if cfg.barriers > 0:
-        event("free_returned", obj)
+    free_call_returns(obj)
     check(
         "lock_discipline",
         boot.task.cpu.irqs_off == (boot.stage != Stage.IRQS_ON),

@@ -15,7 +15,7 @@ from model.kernel.cpu import (
     can_be_hit,
     probe_runs,
 )
-from model.kernel.objects import Object, give, may_be_given
+from model.kernel.objects import Object, free_call_returns, give, may_be_given
 from model.kernel.rcu import (
     can_begin_a_reader,
     note_quiescent_state,
@@ -28,7 +28,6 @@ from model.language.syntax import (
     atomic,
     call_entry,
     cfg,
-    event,
     process,
     pure,
     require,
@@ -64,8 +63,7 @@ def probe(cpu: Cpu, obj: Object) -> None:
     the per-CPU recursion protection refuses a second one, at any level.
     """
     call_entry("probe", obj)
-    if cfg.barriers > 0:
-        event("free_returned", obj)
+    free_call_returns(obj)
     probe_returns(cpu)
 
 
