@@ -127,13 +127,13 @@ def scheduler_starts_begins(boot: Boot) -> None:
 def boot_client(boot: Boot, cpu: Cpu, obj: Object) -> None:
     """The boot task makes a free call."""
     call_entry("boot_client", obj)
-    boot_client_returns(boot, obj)
+    free_call_returns(obj)
+    boot_client_returns(boot)
 
 
 @atomic
-def boot_client_returns(boot: Boot, obj: Object) -> None:
+def boot_client_returns(boot: Boot) -> None:
     """The boot task goes on, with irqs as they were."""
-    free_call_returns(obj)
     check(
         "lock_discipline",
         boot.task.cpu.irqs_off == (boot.stage != Stage.IRQS_ON),
