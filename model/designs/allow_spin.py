@@ -56,7 +56,7 @@ from model.kernel.locks import (
     raw_spin_unlock_irqrestore,
 )
 from model.kernel.objects import Object
-from model.kernel.sheaves import flush_all_rcu_sheaves
+from model.kernel.sheaf_flush import flush_all_rcu_sheaves
 from model.kernel.slab import recover_start
 from model.kernel.waiting import irq_work_sync
 from model.kernel.workqueue import delayed_work_pending, queue_delayed_work

@@ -4,29 +4,37 @@ Source: commits acc6fdade62c, 3bc999d944b3, 2a8bb29ec9b2, 69abda97a09b (2026-08)
 puts a slab object into the running CPU's rcu_free sheaf under a local_trylock, trying the barn's
 lock; a sheaf that fills goes to call_rcu() if irqs are on, since then no call_rcu() was cut into,
 else onto a per-CPU llist. What no sheaf takes is parked on another llist. One irq_work serves both:
-parked objects are freed with kvfree_call_rcu(), parked sheaves given to call_rcu(). The batching
-code knows nothing of all this. The krcp list keeps no start address; it is recovered from the link.
+parked objects are freed with kvfree_call_rcu(), parked sheaves given to call_rcu(); before both it
+frees what kfree_nolock() has parked, on a list of its own. The batching code knows nothing of all
+this. The krcp list keeps no start address; it is recovered from the link.
 
-Left out: objects freed by kfree_nolock() (the first of the three lists), remote nodes and vmalloc
-addresses, all of which are parked and come in from there.
+Left out: remote nodes and vmalloc addresses, all of which are parked and come in from there.
 """
 
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.mainline import queue_on_krcp
+from model.designs.sheaf_runs import SHEAF_EXPECT, SHEAF_RUNS, SHEAF_UNREACHED
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.callbacks import call_rcu
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker, softirq
-from model.kernel.cpu import Cpu, irqs_disabled, this_cpu
+from model.kernel.cpu import Cpu, cpu_online, irqs_disabled, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.kernel.irq_work import IrqWork, irq_work_queue
+from model.kernel.kfree_nolock import (
+    SlotLlist,
+    free_parked_objects,
+    free_to_pcs,
+    nolock_user,
+    slot_llist_add,
+)
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
 from model.kernel.objects import Object
+from model.kernel.sheaf_flush import flush_all_rcu_sheaves
 from model.kernel.sheaves import (
     Sheaf,
     SheafLlist,
     add_to_sheaf,
-    flush_all_rcu_sheaves,
     get_rcu_sheaf,
     sheaf_llist_add,
     sheaf_llist_del_all,
@@ -44,6 +52,7 @@ from model.language.syntax import (
     expect,
     inline,
     knob,
+    of,
     record,
     routine,
     run,
@@ -131,6 +140,27 @@ RUNS = [
     ),
     run("up", env="up", why="no SMP", nmis=1, probes=1, readers=1, bnodes=0, other_gps=0),
     run(
+        "up-lists",
+        env="up",
+        why="what two contexts in the barn's section do to it",
+        properties=("list_integrity", "no_lost_objects"),
+        objects=3,
+        nmis=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "up-repaired",
+        env="up",
+        why="the repair of F-11: the barn's lock is not tried in NMI",
+        barn_asks_first=True,
+        nolock_users=True,
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "shrinker",
         env="smp",
         why="memory is short: the monitor's body runs in the shrinker too",
@@ -179,9 +209,46 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
-]
+    run(
+        "hotplug-online-only",
+        env="smp",
+        why="the barrier skips the irq_works of CPUs that are not online; a cache without sheaves",
+        properties=("barrier",),
+        sync_online_only=True,
+        sheaves=0,
+        hotplug=1,
+        late_nmis=False,
+        barriers=1,
+        tasks=1,
+        nmis=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+] + SHEAF_RUNS
 
 EXPECT = [
+    expect(
+        "lock_discipline",
+        runs=("up",),
+        verdict="violated",
+        because="F-11: on UP an NMI that tries the barn's lock gets it, whoever is inside",
+        reported="the same in the page allocator, mended there: 620b46ed6ae17",
+    ),
+    expect(
+        "list_integrity",
+        runs=("up-lists",),
+        verdict="violated",
+        because="F-11: what the NMI has taken, the interrupted context does not count",
+        reported="the same in the page allocator, mended there: 620b46ed6ae17",
+    ),
+    expect(
+        "barrier",
+        runs=("hotplug-online-only",),
+        verdict="violated",
+        because="a dying CPU is not online any more when its irq_works run for the last time",
+        reported="the kernel visits possible CPUs; versions of the series differ",
+    ),
     expect(
         "barrier",
         runs=("two-barriers",),
@@ -197,7 +264,7 @@ EXPECT = [
         reported="by design",
     ),
     expect("*", runs="*", verdict="holds", because="what may be held below is only tried"),
-]
+] + SHEAF_EXPECT
 
 UNREACHED = [
     unreached(
@@ -216,18 +283,41 @@ UNREACHED = [
         "*",
         because="tasks, softirqs and irq_work threads run with irqs on: call_rcu()",
     ),
-]
+    unreached(
+        "irqs_disabled",
+        "*",
+        process="stopper",
+        because="it runs hard irq_works only where the sheaf path must not spin: on PREEMPT_RT",
+    ),
+    unreached(
+        "park_sheaf",
+        "*",
+        process="stopper",
+        because="as for irqs_disabled",
+    ),
+    unreached(
+        "park_sheaf",
+        "*",
+        process="takedown",
+        because="where it must not spin, on PREEMPT_RT, it runs irq_works with irqs on: call_rcu()",
+    ),
+] + SHEAF_UNREACHED
 
 set_knob("rcu_ptr", True)
 set_knob("sheaves", 2)
 knob("rt_sheaf", True, "PREEMPT_RT enters the sheaf path, with trylocks only (sources disagree)")
 knob("always_call_rcu", False, "a full sheaf is never parked: what the test of irqs is for")
+knob("sync_online_only", False, "the barrier waits for the irq_works of online CPUs only")
 
 
 @record(per=Cpu)
 class DeferredWork:
-    """struct deferred_percpu_work: what is parked on a CPU, and the irq_work for it."""
+    """struct deferred_percpu_work: what is parked on a CPU, and the irq_work for it.
 
+    `objects` are kfree_nolock()'s, which wait for no grace period.
+    """
+
+    objects: Embed[SlotLlist]
     objects_by_rcu: Embed[LlistHead]
     rcu_sheaves: Embed[SheafLlist]
     work: Embed[IrqWork] = embed(func=deferred_percpu_work_fn, lazy=False, hard=False)
@@ -253,6 +343,26 @@ def kfree_call_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked."""
     if not kfree_rcu_sheaf(head, False):
         defer_kfree_rcu(head)
+
+
+@routine(
+    models="a user of kmalloc_nolock() and kfree_nolock()",
+    entry=(client, hardirq, nmi, probe),
+    when=cfg.nolock_users,
+)
+def use_nolock(obj: Object) -> None:
+    """Allocate, and free at once what is not left to others."""
+    if nolock_user(obj):
+        kfree_nolock(obj)
+
+
+@routine(models="mm/slub.c: kfree_nolock, for-7.3")
+def kfree_nolock(obj: Object) -> None:
+    """From any context, without a grace period: into the CPU's main sheaf, else parked."""
+    if cfg.sheaves > 0:
+        if free_to_pcs(obj):
+            return
+    defer_free(obj)
 
 
 @routine(models="mm/slub.c: __kfree_rcu_sheaf, for-7.3")
@@ -288,7 +398,17 @@ def park_sheaf(sheaf: Sheaf) -> None:
         irq_work_queue(parked.work)
 
 
-@routine(models="mm/slab_common.c: defer_kfree_rcu, for-7.3")
+@routine(models="mm/slub.c: defer_free, for-7.3")
+def defer_free(obj: Object) -> None:
+    """Park an object that waits for no grace period."""
+    preempt_disable()
+    parked = this_cpu(DeferredWork)
+    if slot_llist_add(obj, parked.objects):
+        irq_work_queue(parked.work)
+    preempt_enable()
+
+
+@routine(models="mm/slub.c: defer_kfree_rcu, for-7.3")
 def defer_kfree_rcu(head: Object) -> None:
     """Park an object."""
     preempt_disable()
@@ -302,6 +422,8 @@ def defer_kfree_rcu(head: Object) -> None:
 def deferred_percpu_work_fn(work: IrqWork) -> None:
     """Objects first, since freeing them may fill a sheaf; then sheaves."""
     parked = container_of(work, DeferredWork.work)
+    if cfg.nolock_users:
+        free_parked_objects(parked.objects)
     head: Object = llist_del_all(parked.objects_by_rcu)
     while head != NULL:
         ptr = recover_start(head)
@@ -319,12 +441,19 @@ def deferred_percpu_work_fn(work: IrqWork) -> None:
 @routine(models="mm/slab_common.c: kvfree_rcu_barrier, for-7.3", entry=(barrier,))
 def kvfree_rcu_barrier() -> None:
     """What is parked goes to sheaves and krcps first; then these are emptied."""
-    lock_barriers()
-    for parked in DeferredWork:
-        irq_work_sync(parked.work)
-    unlock_barriers()
+    deferred_work_barrier()
     flush_all_rcu_sheaves()
     wait_for_batches()
+
+
+@inline
+def deferred_work_barrier() -> None:
+    """deferred_work_barrier(): wait for what every CPU has parked; for possible CPUs, or online."""
+    lock_barriers()
+    for parked in DeferredWork:
+        if not cfg.sync_online_only or cpu_online(of(Cpu, parked)):
+            irq_work_sync(parked.work)
+    unlock_barriers()
 
 
 @routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, for-7.3", entry=(shrinker,))

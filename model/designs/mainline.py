@@ -36,12 +36,8 @@ from model.kernel.debug import (
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
-from model.kernel.sheaves import (
-    add_to_sheaf,
-    flush_all_rcu_sheaves,
-    get_rcu_sheaf,
-    unlock_pcs,
-)
+from model.kernel.sheaf_flush import flush_all_rcu_sheaves
+from model.kernel.sheaves import add_to_sheaf, get_rcu_sheaf, unlock_pcs
 from model.kernel.slab import kvfree
 from model.kernel.waiting import might_sleep, rcu_barrier, synchronize_rcu
 from model.language.syntax import (

@@ -2,14 +2,18 @@
 
 Source: the API and the slub parts of "kvfree-rcu-improvements-rfc-v2r1"; the krcp part is that of
 allow_spin, reconstructed, with the same knobs. Objects go into a sheaf first; what no sheaf takes
-goes the way of RFC v1. On PREEMPT_RT the sheaf path is not entered.
+goes the way of RFC v1. On PREEMPT_RT the sheaf path is not entered. kfree_nolock() parks what it
+parks with an irq_work of its own, that of v7.0.
 """
 
 from model.designs.allow_spin import kvfree_rcu_barrier as allow_spin_barrier
 from model.designs.allow_spin import queue_object
+from model.designs.sheaf_runs import SHEAF_EXPECT, SHEAF_RUNS, SHEAF_UNREACHED
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe, softirq
+from model.kernel.defer_free import kfree_nolock
+from model.kernel.kfree_nolock import nolock_user
 from model.kernel.objects import Object
-from model.language.syntax import expect, routine, run, set_knob, unreached
+from model.language.syntax import cfg, expect, routine, run, set_knob, unreached
 
 TITLE = "rfc_v2: allow_spin down into the sheaves, deferred submission"
 
@@ -98,9 +102,38 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
-]
+    run(
+        "up",
+        env="up",
+        why="no SMP: with the repair of UP-1 alone",
+        always_defer_on_up=True,
+        nmis=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "up-repaired",
+        env="up",
+        why="with that of F-11 too: neither lock is tried in NMI",
+        always_defer_on_up=True,
+        barn_asks_first=True,
+        nolock_users=True,
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+] + SHEAF_RUNS
 
 EXPECT = [
+    expect(
+        "lock_discipline",
+        runs=("up",),
+        verdict="violated",
+        because="F-11: on UP an NMI that tries the barn's lock gets it, whoever is inside",
+        reported="the same in the page allocator, mended there: 620b46ed6ae17",
+    ),
     expect(
         "no_lost_objects",
         runs=("full-sheaves", "barrier"),
@@ -109,7 +142,7 @@ EXPECT = [
         reported="by design",
     ),
     expect("*", runs="*", verdict="holds", because="nolock never waits for a lock"),
-]
+] + SHEAF_EXPECT
 
 UNREACHED = [
     unreached(
@@ -122,7 +155,7 @@ UNREACHED = [
         "*",
         because="on PREEMPT_RT no sheaf is ever parked",
     ),
-]
+] + SHEAF_UNREACHED
 
 set_knob("sheaves", 2)
 
@@ -140,6 +173,17 @@ def kvfree_call_rcu(head: Object) -> None:
 def kfree_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): from any context."""
     queue_object(head, False)
+
+
+@routine(
+    models="a user of kmalloc_nolock() and kfree_nolock()",
+    entry=(client, hardirq, nmi, probe),
+    when=cfg.nolock_users,
+)
+def use_nolock(obj: Object) -> None:
+    """Allocate, and free at once what is not left to others."""
+    if nolock_user(obj):
+        kfree_nolock(obj)
 
 
 @routine(models="mm/slab_common.c: kvfree_rcu_barrier, RFC v2", entry=(barrier,))

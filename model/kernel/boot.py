@@ -20,7 +20,7 @@ from model.kernel.boot_stages import Boot, Stage
 from model.kernel.cpu import Cpu, quiescent, task_runs
 from model.kernel.interrupts import task_exits
 from model.kernel.irq_work import IrqWork, unpark_irq_workd
-from model.kernel.objects import Object, give, may_be_given
+from model.kernel.objects import Object, free_call_returns, give, may_be_given
 from model.kernel.rcu import note_quiescent_state
 from model.language.syntax import (
     NULL,
@@ -30,7 +30,6 @@ from model.language.syntax import (
     call_entry,
     cfg,
     check,
-    event,
     instances,
     process,
     pure,
@@ -128,14 +127,13 @@ def scheduler_starts_begins(boot: Boot) -> None:
 def boot_client(boot: Boot, cpu: Cpu, obj: Object) -> None:
     """The boot task makes a free call."""
     call_entry("boot_client", obj)
-    boot_client_returns(boot, obj)
+    free_call_returns(obj)
+    boot_client_returns(boot)
 
 
 @atomic
-def boot_client_returns(boot: Boot, obj: Object) -> None:
+def boot_client_returns(boot: Boot) -> None:
     """The boot task goes on, with irqs as they were."""
-    if cfg.barriers > 0:
-        event("free_returned", obj)
     check(
         "lock_discipline",
         boot.task.cpu.irqs_off == (boot.stage != Stage.IRQS_ON),

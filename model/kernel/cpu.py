@@ -21,6 +21,7 @@ from model.language.syntax import (
     active,
     atomic,
     cfg,
+    inline,
     knob,
     me,
     my,
@@ -160,6 +161,26 @@ def is_online(cpu: Cpu) -> bool:
     if cfg.hotplug == 0:
         return True
     return not of(Stopper, cpu).offline
+
+
+@atomic
+def is_in_online_mask(cpu: Cpu) -> bool:
+    """One bit: a CPU leaves the mask just before its irq_works are run for the last time."""
+    return not of(Stopper, cpu).dying and not of(Stopper, cpu).offline
+
+
+@inline
+def cpu_online(cpu: Cpu) -> bool:
+    """cpu_online(): the CPU is in the mask of those that are."""
+    if cfg.hotplug == 0:
+        return True
+    return is_in_online_mask(cpu)
+
+
+@pure
+def cpu_goes_or_comes() -> bool:
+    """A CPU is being taken offline: some of that is still to be done, on it or elsewhere."""
+    return any(s.task.cpu != NULL and (s.dying or not s.offline) for s in Stopper)
 
 
 @pure

@@ -18,7 +18,7 @@ from model.kernel.irq_work import (
     irq_work_tick,
     tick_has_work,
 )
-from model.kernel.objects import Object, give, may_be_given
+from model.kernel.objects import Object, free_call_returns, give, may_be_given
 from model.kernel.rcu import (
     can_begin_a_reader,
     note_quiescent_state,
@@ -32,7 +32,6 @@ from model.language.syntax import (
     atomic,
     call_entry,
     cfg,
-    event,
     instances,
     process,
     pure,
@@ -71,8 +70,7 @@ def hardirq(cpu: Cpu, cause: Cause, obj: Object, timer: Hrtimer) -> None:
         run_hrtimer(timer)
     elif cfg.hardirqs > 0:
         call_entry("hardirq", obj)
-        if cfg.barriers > 0:
-            event("free_returned", obj)
+        free_call_returns(obj)
     hardirq_returns(cpu)
 
 
@@ -127,8 +125,7 @@ def device_interrupts(cpu: Cpu, obj: Object, reader: bool) -> None:
 def nmi(cpu: Cpu, obj: Object) -> None:
     """An NMI handler that frees an object."""
     call_entry("nmi", obj)
-    if cfg.barriers > 0:
-        event("free_returned", obj)
+    free_call_returns(obj)
     nmi_returns(cpu)
 
 

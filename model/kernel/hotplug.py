@@ -9,8 +9,9 @@ interrupt that was raised and not taken is gone; on RT the thread runs again.
 
 Once the CPU is dead, the task that takes it offline goes on elsewhere: it moves the CPU's RCU
 callbacks to the CPU that it runs on (takedown_cpu()), and runs the callbacks of the CPUHP_*_DEAD
-states. Only then can the CPU come back. irq_work has no such callback; `dead_cpu_irq_works` is one
-that runs what the dead CPU's lists still have.
+states, of which slab's flushes the CPU's sheaves. Only then can the CPU come back, and whoever
+waits in cpus_read_lock() go on. irq_work has no such callback; `dead_cpu_irq_works` is one, and
+runs what the dead CPU's lists still have.
 
 An NMI, or a probe, can hit the CPU between the run of the irq_works and its end, with irqs off:
 the rest of the dying path is traceable (cpuhp_enter, cpuhp_exit), and an NMI is never masked.
@@ -24,13 +25,13 @@ Abstractions:
   a dead CPU need not be moved.
 * The task that takes the CPU offline is here from where it has something to do for the dead CPU,
   and is not preempted.
-* The flush of sheaves visits every CPU: a run has sheaves or hotplug, or no barrier.
 * The last CPU online stays.
 """
 
 from model.kernel.bounds import Budget
 from model.kernel.callbacks import rcutree_migrate_callbacks
 from model.kernel.cpu import Cpu, Stopper, Takedown, may_go_offline, quiescent, task_runs
+from model.kernel.cpus_lock import cpus_are_kept
 from model.kernel.interrupts import local_irq_save, task_exits
 from model.kernel.irq_work import (
     IrqWork,
@@ -41,6 +42,7 @@ from model.kernel.irq_work import (
     unpark_irq_workd,
 )
 from model.kernel.rcu import note_quiescent_state
+from model.kernel.sheaf_flush import slub_cpu_dead
 from model.language.syntax import (
     NULL,
     action,
@@ -118,7 +120,7 @@ def cpu_is_dead(cpu: Cpu) -> None:
 @pure
 def has_takedown() -> bool:
     """Something has to be done for a dead CPU."""
-    return cfg.callback_lists or cfg.dead_cpu_irq_works
+    return cfg.callback_lists or cfg.dead_cpu_irq_works or cfg.sheaves > 0
 
 
 @pure
@@ -130,12 +132,14 @@ def takedown_runs(who: Takedown) -> bool:
 @process(
     per=Takedown,
     may_run=takedown_runs,
-    when=cfg.hotplug > 0 and (cfg.callback_lists or cfg.dead_cpu_irq_works),
+    when=cfg.hotplug > 0 and (cfg.callback_lists or cfg.dead_cpu_irq_works or cfg.sheaves > 0),
 )
 def takedown(who: Takedown, dead: Cpu) -> None:
     """The end of takedown_cpu(), and the callbacks of the CPUHP_*_DEAD states."""
     if cfg.callback_lists:
         rcutree_migrate_callbacks(dead)
+    if cfg.sheaves > 0:
+        slub_cpu_dead(dead)
     if cfg.dead_cpu_irq_works and instances(IrqWork) > 0:
         irq_work_dead_cpu(dead)
     takedown_ends(dead)
@@ -148,7 +152,7 @@ def takedown_ends(dead: Cpu) -> None:
     of(Stopper, dead).dying = False
 
 
-@action(when=cfg.hotplug > 0 and (cfg.callback_lists or cfg.dead_cpu_irq_works))
+@action(when=cfg.hotplug > 0 and (cfg.callback_lists or cfg.dead_cpu_irq_works or cfg.sheaves > 0))
 def takedown_goes_on(who: Takedown, dead: Cpu, cpu: Cpu) -> None:
     """The CPU is dead; the task that waited for that gets one that is idle."""
     require(of(Stopper, dead).offline and of(Stopper, dead).dying)
@@ -165,7 +169,7 @@ def takedown_goes_on(who: Takedown, dead: Cpu, cpu: Cpu) -> None:
 def cpu_goes_down(cpu: Cpu) -> None:
     """Somebody takes a CPU offline: no task runs on it any more."""
     require(Budget.hotplug > 0 and cpu.curr == NULL and quiescent(cpu) and may_go_offline(cpu))
-    require(not irq_workd_has_work(cpu))
+    require(not irq_workd_has_work(cpu) and not cpus_are_kept())
     Budget.hotplug -= 1
     cpu.curr = of(Stopper, cpu).task
     of(Stopper, cpu).task.cpu = cpu
@@ -175,7 +179,7 @@ def cpu_goes_down(cpu: Cpu) -> None:
 @action(environment=True, when=cfg.hotplug > 0)
 def cpu_comes_back(cpu: Cpu) -> None:
     """The CPU runs tasks and takes interrupts again."""
-    require(of(Stopper, cpu).offline and not of(Stopper, cpu).dying)
+    require(of(Stopper, cpu).offline and not of(Stopper, cpu).dying and not cpus_are_kept())
     of(Stopper, cpu).offline = False
     of(Stopper, cpu).task.cpu = NULL
     cpu.curr = NULL

@@ -4,8 +4,9 @@ The link word is the object's own memory: a list node and the list link are the 
 object that is on one list and is put on another loses the first link.
 """
 
-from model.language.syntax import Ghost, atomic, cfg, event, knob, pure, record
+from model.language.syntax import Ghost, atomic, cfg, event, inline, knob, pure, record
 
+knob("nolock_users", False, "clients use kmalloc_nolock() and kfree_nolock() too")
 knob("freed_twice", False, "misuse: an object may be given to a free call a second time")
 
 
@@ -17,11 +18,18 @@ class Object:
     `given_again` and `freed_for_clients` are for the client that frees an object twice: it does so
     while the first free is under way.
 
-    `next` and `func` are the two words of its rcu_head (only `next` of an rcu_ptr).
+    `from_nolock` and `kept` are for users of kmalloc_nolock() (kfree_nolock.py): the object is
+    allocated, and the call under way frees nothing.
+
+    `next` and `func` are the two words of its rcu_head (only `next` of an rcu_ptr). `free_slot` is
+    the word that slab has for its free pointer: elsewhere in the object, or behind it.
     """
 
     next: Object
     func: Object
+    free_slot: Object
+    from_nolock: bool
+    kept: bool
     given: bool
     given_again: bool
     freed_for_clients: bool
@@ -45,3 +53,22 @@ def give(obj: Object) -> None:
         obj.given_again = True
     obj.given = True
     event("given", obj)
+
+
+@inline
+def free_call_returns(obj: Object) -> None:
+    """The call is back at the client, which has freed the object with it."""
+    if cfg.nolock_users:
+        call_returns(obj)
+    elif cfg.barriers > 0:
+        event("free_returned", obj)
+
+
+@atomic
+def call_returns(obj: Object) -> None:
+    """The same, or it was a call that frees nothing: the object can still be freed."""
+    if obj.kept:
+        obj.kept = False
+        obj.given = False
+    else:
+        event("free_returned", obj)

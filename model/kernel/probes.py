@@ -17,7 +17,7 @@ from model.kernel.cpu import (
     is_in_no_section,
     probe_runs,
 )
-from model.kernel.objects import Object, give, may_be_given
+from model.kernel.objects import Object, free_call_returns, give, may_be_given
 from model.kernel.rcu import (
     can_begin_a_reader,
     note_quiescent_state,
@@ -30,7 +30,6 @@ from model.language.syntax import (
     atomic,
     call_entry,
     cfg,
-    event,
     process,
     pure,
     require,
@@ -70,8 +69,7 @@ def probe(cpu: Cpu, obj: Object) -> None:
     the per-CPU recursion protection refuses a second one, at any level.
     """
     call_entry("probe", obj)
-    if cfg.barriers > 0:
-        event("free_returned", obj)
+    free_call_returns(obj)
     probe_returns(cpu)
 
 

@@ -4,16 +4,23 @@ A sheaf is an array of objects of one cache. Each CPU fills one (`rcu_free`) wit
 for a grace period, under a local_trylock, and hands it to call_rcu() when it is full. Empty ones
 come from the CPU's spare, from the node's barn (a list under a lock), or from the allocator.
 
+What empties them is in sheaf_flush.py, what else uses a CPU's sheaves in kfree_nolock.py.
+
 Abstractions:
 * One cache and one node, so one barn; that an object is on a remote node is not modelled.
-* The main and the spare sheaf serve allocation, which is not modelled. That a CPU has an empty
-  spare is a free choice, as is that the allocator has a sheaf.
+* The main and the spare sheaf serve allocation, and are not kept. That a CPU has an empty spare is
+  a free choice, as is that the allocator has a sheaf: others use the cache too.
 * The barn's list of empty sheaves is a count and a mark on each sheaf, changed in one step under
   its lock. Full sheaves are not put there: their objects are freed and the empty sheaf goes back.
-* The flush runs in the task that asked for it, moved to the CPU; the kernel sends a work there.
+  The barn takes any number of empty ones.
+* A sheaf that is not needed after all is back with the allocator in one step, whoever frees it.
+
+The barn's lock is a spinlock_t. Where it must not be tried on PREEMPT_RT nobody comes: the CPU's
+own lock is tried first, and fails there. On UP that is not so (F-11): `barn_asks_first` is the test
+that is missing.
 """
 
-from model.kernel.callbacks import RcuHead, call_rcu
+from model.kernel.callbacks import RcuHead
 from model.kernel.cpu import Cpu, can_spin_trylock, this_cpu
 from model.kernel.debug import debug_object_unqueue
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
@@ -26,6 +33,7 @@ from model.kernel.interrupts import (
 from model.kernel.local_lock import LocalTrylock, local_trylock, local_unlock
 from model.kernel.locks import (
     RawSpinlock,
+    raw_lock_is_free,
     raw_spin_lock,
     raw_spin_lock_irqsave,
     raw_spin_trylock,
@@ -34,7 +42,6 @@ from model.kernel.locks import (
 )
 from model.kernel.objects import Object
 from model.kernel.slab import kvfree
-from model.kernel.waiting import move_to, rcu_barrier
 from model.language.syntax import (
     NULL,
     READ_ONCE,
@@ -46,10 +53,12 @@ from model.language.syntax import (
     cfg,
     choose_or_null,
     container_of,
+    count,
     embed,
     event,
     guarded,
     inline,
+    invariant,
     knob,
     record,
     routine,
@@ -57,6 +66,11 @@ from model.language.syntax import (
 
 knob("sheaves", 0, "sheaves that there can be; 0: the cache has none")
 knob("sheaf_capacity", 1, "objects that a sheaf holds (some dozens in the kernel)")
+knob(
+    "barn_asks_first",
+    False,
+    "the repair of F-11: can_spin_trylock() before the barn's lock is tried",
+)
 
 
 class Place(Enum):
@@ -69,10 +83,14 @@ class Place(Enum):
 
 @record(count=cfg.sheaves)
 class Sheaf:
-    """struct slab_sheaf. `next` links it on a list of its own kind, where a design has one."""
+    """struct slab_sheaf. `next` links it on a list of its own kind, where a design has one.
+
+    `nobarn`: its callback is rcu_free_sheaf_nobarn(), for it was flushed.
+    """
 
     rcu: Embed[RcuHead] = embed(func=rcu_free_sheaf)
     place: Place
+    nobarn: bool
     size: Range[0, cfg.sheaf_capacity]
     objects: Array[Object, cfg.sheaf_capacity]
     next: Sheaf
@@ -92,6 +110,15 @@ class Barn:
 
     lock: Embed[RawSpinlock]
     nr_empty: Range[0, cfg.sheaves] = guarded("lock")
+
+
+@invariant("list_integrity", "the barn counts more or fewer empty sheaves than it has")
+def barn_counts_what_it_has() -> bool:
+    """While nobody is inside."""
+    if cfg.sheaves == 0:
+        return True
+    empty = count(s for s in Sheaf if s.place == Place.BARN)
+    return not raw_lock_is_free(Barn.lock) or READ_ONCE(Barn.nr_empty) == empty
 
 
 # --- the CPU's lock -----------------------------------------------------------------------------
@@ -132,6 +159,7 @@ def take_from_allocator(sheaf: Sheaf) -> bool:
 def return_sheaf(sheaf: Sheaf) -> None:
     """The allocator takes the sheaf back."""
     sheaf.place = Place.ALLOCATOR
+    sheaf.nobarn = False
 
 
 @routine(models="mm/slub.c: alloc_empty_sheaf")
@@ -165,6 +193,15 @@ def take_first_empty() -> Sheaf:
     return found
 
 
+@inline
+def trylock_barn() -> bool:
+    """spin_trylock(&barn->lock), with irqs off; on UP it succeeds whoever is inside."""
+    if cfg.barn_asks_first:
+        if not can_spin_trylock():
+            return False
+    return raw_spin_trylock(Barn.lock)
+
+
 @routine(models="mm/slub.c: barn_get_empty_sheaf")
 def barn_get_empty_sheaf(allow_spin: bool) -> Sheaf:
     """An empty sheaf of the barn, or NULL: there is none, or its lock is not to be had."""
@@ -174,7 +211,7 @@ def barn_get_empty_sheaf(allow_spin: bool) -> Sheaf:
     flags = local_irq_save()
     if allow_spin:
         raw_spin_lock(Barn.lock)
-    elif not can_spin_trylock() or not raw_spin_trylock(Barn.lock):
+    elif not trylock_barn():
         local_irq_restore(flags)
         return NULL
     empty = take_first_empty()
@@ -208,8 +245,11 @@ def barn_put_empty_sheaf(sheaf: Sheaf) -> None:
 def get_rcu_sheaf(allow_spin: bool, may_allocate: bool) -> Sheaf:
     """The CPU's rcu_free sheaf, with its lock held; or NULL, with the lock not held.
 
-    The lock is dropped for the allocation, so the CPU may be another one afterwards.
+    The lock is dropped for the allocation, so the CPU may be another one afterwards. A cache
+    without sheaves fails here; that it takes its lock first makes no difference.
     """
+    if cfg.sheaves == 0:
+        return NULL
     if not lock_pcs():
         return NULL
     pcs = this_cpu(Pcs)
@@ -260,9 +300,9 @@ def add_to_sheaf(sheaf: Sheaf, obj: Object) -> bool:
 # --- freeing ------------------------------------------------------------------------------------
 
 
-@routine(models="mm/slub.c: rcu_free_sheaf")
+@routine(models="mm/slub.c: rcu_free_sheaf; flushed ones: rcu_free_sheaf_nobarn")
 def rcu_free_sheaf(head: RcuHead) -> None:
-    """The grace period is over: free the objects, the empty sheaf goes to the barn."""
+    """The grace period is over: free the objects; the empty sheaf goes to the barn, or is freed."""
     sheaf = container_of(head, Sheaf.rcu)
     n = sheaf.size
     for i in range(cfg.sheaf_capacity):
@@ -272,7 +312,10 @@ def rcu_free_sheaf(head: RcuHead) -> None:
             debug_object_unqueue(obj)
             kvfree(obj)
     empty_sheaf(sheaf)
-    barn_put_empty_sheaf(sheaf)
+    if sheaf.nobarn:
+        return_sheaf(sheaf)
+    else:
+        barn_put_empty_sheaf(sheaf)
 
 
 @atomic
@@ -281,27 +324,6 @@ def empty_sheaf(sheaf: Sheaf) -> None:
     sheaf.size = 0
     for i in range(cfg.sheaf_capacity):
         sheaf.objects[i] = NULL
-
-
-@routine(models="mm/slub.c: flush_rcu_sheaf, on the CPU it is for")
-def flush_rcu_sheaf(cpu: Cpu) -> None:
-    """Hand a sheaf that is not full yet to call_rcu()."""
-    if lock_pcs():
-        pcs = this_cpu(Pcs)
-        sheaf = pcs.rcu_free
-        pcs.rcu_free = NULL
-        unlock_pcs()
-        if sheaf != NULL:
-            call_rcu(sheaf.rcu)
-
-
-@inline
-def flush_all_rcu_sheaves() -> None:
-    """flush_all_rcu_sheaves(): every CPU's, then wait for the callbacks."""
-    for cpu in Cpu:
-        move_to(cpu)
-        flush_rcu_sheaf(cpu)
-    rcu_barrier()
 
 
 # --- parked sheaves -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from model.kernel.cpu import (
     task_runs,
 )
 from model.kernel.interrupts import task_exits
-from model.kernel.objects import Object, give, may_be_given
+from model.kernel.objects import Object, free_call_returns, give, may_be_given
 from model.kernel.rcu import can_begin_a_reader, perhaps_begin_a_reader
 from model.language.syntax import (
     NULL,
@@ -124,8 +124,7 @@ def sleeping_client_runs(who: SleepingClient) -> bool:
 def sleeping_client(who: SleepingClient, obj: Object) -> None:
     """A task that makes one free call, and may sleep in it."""
     call_entry("sleeping_client", obj)
-    if cfg.barriers > 0:
-        event("free_returned", obj)
+    free_call_returns(obj)
     task_exits(who.sleeper.task)
 
 

@@ -11,7 +11,7 @@ from model.kernel.cpu import (
 )
 from model.kernel.interrupts import task_exits
 from model.kernel.irq_work import IrqWork, IrqWorkCpu, run_irq_workd
-from model.kernel.objects import Object, give, may_be_given
+from model.kernel.objects import Object, free_call_returns, give, may_be_given
 from model.kernel.rcu import can_begin_a_reader, perhaps_begin_a_reader
 from model.kernel.workqueue import DelayedWork, RcuWork, process_delayed_work, process_rcu_work
 from model.language.syntax import (
@@ -20,7 +20,6 @@ from model.language.syntax import (
     active,
     call_entry,
     cfg,
-    event,
     instances,
     of,
     process,
@@ -40,8 +39,7 @@ def client_runs(who: Client) -> bool:
 def client(who: Client, cpu: Cpu, obj: Object) -> None:
     """A task that makes one free call."""
     call_entry("client", obj)
-    if cfg.barriers > 0:
-        event("free_returned", obj)
+    free_call_returns(obj)
     task_exits(who.task)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from model.language import fold
@@ -20,9 +21,10 @@ def finish(machine: Machine) -> Machine:
     machine = replace(machine, processes=processes)
     needed: set[str] = set()
     if "list_integrity" in machine.properties:  # it looks at lists after the machine is made
+        stored = {name for tr in transitions for name in _stored(tr.body)}
         for one in machine.lists:
-            if not machine.variable[one.link].size:
-                continue
+            if not machine.variable[one.link].size or one.head not in stored:
+                continue  # nothing to link, or nothing is ever put there
             needed |= {name for name in (one.head, one.link, one.count) if name}
             needed |= {load.var for load in fold.loads(one.free or TRUE)}
     while True:
@@ -80,6 +82,16 @@ def _read(machine: Machine) -> set[str]:
     for expr in rest + [proc.may_run for proc in machine.processes]:
         found |= {load.var for load in fold.loads(expr)}
     return found | {proc.pc_var for proc in machine.processes}
+
+
+def _stored(ops: tuple[Op, ...]) -> Iterator[str]:
+    for op in ops:
+        match op:
+            case Store(var):
+                yield var
+            case If(_, then, other):
+                yield from _stored(then)
+                yield from _stored(other)
 
 
 def _without_stores(ops: tuple[Op, ...], read: set[str]) -> tuple[Op, ...]:

@@ -29,9 +29,9 @@ PACKAGES = ("model.kernel.", "model.designs.", "model.mutants.", "properties.")
 _SYNTAX = "model.language.syntax"
 OPTIONS: Mapping[str, frozenset[str]] = {
     "record": frozenset({"count", "per", "single", "ghost", "when"}),
-    "routine": frozenset({"models", "entry", "traceable"}),
-    "inline": frozenset({"models", "entry"}),
-    "atomic": frozenset({"models", "entry"}),
+    "routine": frozenset({"models", "entry", "when", "traceable"}),
+    "inline": frozenset({"models", "entry", "when"}),
+    "atomic": frozenset({"models", "entry", "when"}),
     "pure": frozenset(),
     "process": frozenset({"per", "may_run", "when"}),
     "action": frozenset({"environment", "when"}),

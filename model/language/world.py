@@ -69,7 +69,7 @@ def begin(lowering: Expressions, decl: RoutineDecl) -> Call:
 
 
 def wanted(world: World, decl: RoutineDecl) -> bool:
-    """Whether the configuration has this process or action: its `when=` condition."""
+    """Whether the configuration has this process, action or entry: its `when=` condition."""
     when = decl.options.get("when")
     return when is None or bool(outside(world, decl.module).const(when))
 
@@ -93,9 +93,16 @@ def _take(world: World, decl: RoutineDecl, in_root: bool) -> None:
         world.process_record[decl.name] = _process_record(decl)
         known = world.processes if wanted(world, decl) else world.absent
         known[decl.name] = decl
-    elif "entry" in decl.options and in_root:
-        for context in _contexts(decl):
-            world.entries.setdefault(context, []).append(decl)
+    elif "entry" in decl.options:
+        if in_root and wanted(world, decl):
+            for context in _contexts(decl):
+                world.entries.setdefault(context, []).append(decl)
+    elif "when" in decl.options and decl.kind != "action":
+        raise CompileError(
+            f"@{decl.kind}(when=...) says when a routine is an entry",
+            where,
+            "add entry=(client, nmi, ...), or leave when= out",
+        )
     elif decl.kind in ("holder_test", "free_test"):
         match [arg.annotation for arg in decl.node.args.args]:
             case [ast.Name(lock)]:

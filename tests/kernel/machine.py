@@ -132,6 +132,10 @@ class Walk:
         assert len(found) == 1, f"{process} has {len(found)} next steps"
         return self._take(found[0])
 
+    def branches(self, process: str, at: int = 1) -> list[Walk]:
+        """A context takes its next step: one walk for each thing that it can choose."""
+        return [replace(self)._take(one) for one in self._steps(process, at)]
+
     def go(self, process: str, to: str | None = None, at: int = 1) -> Walk:
         """A context runs until its next step is inside routine `to`, or to its end.
 
@@ -208,6 +212,19 @@ def reachable(walk: Walk, limit: int = 5000) -> list[Walk]:
                 assert len(seen) < limit, "too many states for a test with the interpreter"
                 seen.add(one.state)
                 todo.append(replace(walk, state=one.state, violated=one.violated))
+    return found
+
+
+def ends(walk: Walk, process: str, at: int = 1) -> list[Walk]:
+    """Every end that the context's call can come to, whatever it chooses; nobody else steps."""
+    todo, found = [walk], []
+    while todo:
+        one = todo.pop()
+        if one.violated is not None or not one.running(process, at):
+            found.append(one)
+        else:
+            assert one.can_step(process, at), f"{process} has to wait"
+            todo += one.branches(process, at)
     return found
 
 

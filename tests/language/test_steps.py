@@ -438,6 +438,17 @@ def test_when_leaves_processes_and_actions_out(tmp_path: Path) -> None:
         assert any(tr.name == "poke" for tr in machine.actions) == bool(extra)
 
 
+def test_when_leaves_entries_out(tmp_path: Path) -> None:
+    """Guards against an entry that is offered where its knob is off, and against a lost routine."""
+    more = "@routine(entry=(work,), when=cfg.extra)\ndef other(box: Box) -> None:\n    Log.b = 1\n"
+    for extra in (0, 1):
+        machine = machine_of(tmp_path, "other(box)\nLog.a = 1", more, {"extra": extra})
+        choices = [tr for tr in machine.transitions if tr.process == "work" and tr.params]
+        assert len(choices) == extra
+        state, _ = run(machine, [0] * extra)
+        assert [cell(machine, state, f"Log.{x}") for x in "ab"] == [1, 1]
+
+
 def test_several_entries_are_a_choice(tmp_path: Path) -> None:
     more = "@routine(entry=(work,))\ndef other(box: Box) -> None:\n    Log.b = 1\n\n\n"
     more += "@routine(entry=(work,))\ndef third(box: Box) -> None:\n    Log.c = 1\n"
