@@ -118,7 +118,6 @@ def _rows(race: Race) -> list[tuple[str, ...]]:
     for checker in race.checkers:
         first = checker == race.checkers[0]
         states = race.median(checker, "states")
-        memory = race.median(checker, "kept") or race.median(checker, "memory")
         rows.append(
             (
                 race.name if first else "",
@@ -129,7 +128,7 @@ def _rows(race: Race) -> list[tuple[str, ...]]:
                 f"{race.median(checker, 'build_seconds'):.2f} s",
                 f"{race.median(checker, 'seconds'):.2f} s",
                 f"{race.median(checker, 'cpu_seconds'):.2f} s",
-                f"{memory / states:.0f}",
+                f"{race.median(checker, 'memory') / states:.0f}",
                 "1" if first else f"{race.factor(checker):.1f}",
             )
         )
@@ -137,8 +136,10 @@ def _rows(race: Race) -> list[tuple[str, ...]]:
 
 
 def target_lines(race: Race) -> list[str]:
-    """One line for each other checker: is the target reached or not?"""
-    lines = []
+    """A line for nolock's memory, and one for each other checker: is the target reached or not?"""
+    kept = statistics.median(turn[race.checkers[0]].kept for turn in race.turns)
+    each = kept / race.median(race.checkers[0], "states")
+    lines = [f"- {race.name}: nolock's search keeps {each:.0f} bytes for each of its states."]
     for checker in race.checkers[1:]:
         factor = race.factor(checker)
         target = VERDICT_TARGET if race.to_verdict else RAW_TARGETS[checker]
@@ -176,8 +177,8 @@ def as_markdown(
             "text to a program (`spin` or `rumur`, then `gcc -O3`), for nolock generating and "
             "compiling the C of the steps. *to verdict* is all of the waiting: for nolock the "
             "whole process with starting Python, compiling the design and an empty cache. *CPU* is "
-            "of the searching process. *B/state*: the largest resident set of the process, for "
-            "nolock what its search keeps (states, index, parents).",
+            "of the searching process, *B/state* its largest resident set; nolock's "
+            "has Python and the compiled design in it.",
             "",
             "## All states",
             "",
