@@ -10,13 +10,14 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help verify test lint bench clean
+.PHONY: help verify test lint bench peers clean
 
 help:
 	@echo "make verify   check every design against the verdicts it expects"
 	@echo "make test     run all tests, the slow ones included"
 	@echo "make lint     ruff check, ruff format --check, mypy --strict"
 	@echo "make bench    measure speed"
+	@echo "make peers    measure speed against SPIN and Rumur, which must be installed"
 	@echo "make clean    remove .venv and everything else that was generated here"
 
 verify: $(STAMP)
@@ -32,6 +33,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+peers: $(STAMP)
+	@$(BIN)/python -m benchmarks.peers
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

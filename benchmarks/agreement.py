@@ -156,7 +156,7 @@ def ask(tool: str, machine: Machine, optimise: str = "-O0") -> Said:
     with tempfile.TemporaryDirectory(prefix="nolock-oracle-") as name:
         folder = Path(name)
         if tool == "spin":
-            return build_spin(machine, folder, optimise=optimise).run()
+            return build_spin(machine, folder, optimise=[optimise]).run()
         if tool == "rumur":
             return build_rumur(machine, folder, optimise=[optimise]).run()
         return build_tlc(machine, folder).run()

@@ -49,11 +49,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Built:
-    """A model that is ready to be searched, and how long that took."""
+    """A model that is ready to be searched, with the commands for that and how long it took."""
 
-    command: tuple[str, ...]
     folder: Path
+    building: tuple[str, ...]
     build_seconds: float
+    command: tuple[str, ...]
     read: Callable[[str], Said]
 
     def run(self) -> Said:
@@ -103,22 +104,24 @@ def build_spin(
     *,
     breadth_first: bool = True,
     reduced: bool = False,
-    optimise: str = "-O3",
+    optimise: Sequence[str] = ("-O3",),
     hash_bits: int = 20,
     depth: int = 100_000,
 ) -> Built:
     """`pan` for a machine: safety only, exhaustive; partial order where it is asked for."""
     began = time.monotonic()
     (folder / "model.pml").write_text(promela(machine, _source(machine)), encoding="utf-8")
-    flags = [optimise, "-DSAFETY", "-DNOFAIR", "-DMEMLIM=16000"]
+    flags = [*optimise, "-DSAFETY", "-DNOFAIR", "-DMEMLIM=16000"]
     if breadth_first:
         flags.append("-DBFS")
     if not reduced:
         flags.append("-DNOREDUCE")
-    _do(folder, "spin", "-o2", "-a", "model.pml")
-    _do(folder, "gcc", "-w", *flags, "-o", "pan", "pan.c")
+    building = (
+        _do(folder, "spin", "-o2", "-a", "model.pml"),
+        _do(folder, "gcc", "-w", *flags, "-o", "pan", "pan.c"),
+    )
     command = ("./pan", "-n", f"-w{hash_bits}", *(() if breadth_first else (f"-m{depth}",)))
-    return Built(command, folder, time.monotonic() - began, read_spin)
+    return Built(folder, building, time.monotonic() - began, command, read_spin)
 
 
 def read_spin(text: str) -> Said:
@@ -158,18 +161,19 @@ def build_rumur(
     """
     began = time.monotonic()
     (folder / "model.m").write_text(murphi(machine, _source(machine)), encoding="utf-8")
-    _do(
+    generate = _do(
         folder, "rumur", "--threads", "1", "--deadlock-detection", "off",
         "--symmetry-reduction", "off", "--value-type", "int32_t", "--max-errors", str(errors),
         "--counterexample-trace", "full" if traces else "off", "--set-capacity", str(capacity),
         "--pack-state", "on" if traces else "off",
         "--output-format", "machine-readable", "--output", "model.c", "model.m",
     )  # fmt: skip
-    _do(
+    compile_ = _do(
         folder, "gcc", "-w", "-std=c11", *optimise, "-mcx16",
         "-o", "verifier", "model.c", "-lpthread",
     )  # fmt: skip
-    return Built(("./verifier",), folder, time.monotonic() - began, read_rumur)
+    seconds = time.monotonic() - began
+    return Built(folder, (generate, compile_), seconds, ("./verifier",), read_rumur)
 
 
 def read_rumur(text: str) -> Said:
@@ -206,7 +210,7 @@ def build_tlc(machine: Machine, folder: Path) -> Built:
         "-workers", "1", "-fp", "0", "-metadir", "states",
         "-config", f"{_MODULE}.cfg", f"{_MODULE}.tla",
     )  # fmt: skip
-    return Built(command, folder, 0.0, read_tlc)
+    return Built(folder, (), 0.0, command, read_tlc)
 
 
 def read_tlc(text: str) -> Said:
@@ -233,10 +237,12 @@ def _source(machine: Machine) -> Source:
     return Source(machine.name, "python -m benchmarks.peers")
 
 
-def _do(folder: Path, *command: str) -> None:
+def _do(folder: Path, *command: str) -> str:
+    """Run a command that must succeed, and tell it."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}:\n{done.stdout}{done.stderr}")
+    return " ".join(command)
 
 
 def _find(pattern: str, text: str) -> str | None:

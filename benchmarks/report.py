@@ -163,7 +163,7 @@ def as_markdown(rows: Sequence[Row], host: Host, rate: MemoryRate, runs: int, co
             "",
             *limit_lines(rows, rate),
             "",
-            "Other checkers (SPIN, stateright, Rumur, TLC) are not in this table yet.",
+            "SPIN and Rumur on the same machines: `make peers`.",
             "",
         )
     )
