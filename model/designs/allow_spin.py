@@ -26,6 +26,7 @@ from model.designs.sheaf_submission import kfree_rcu_sheaf, wait_for_submissions
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.boot_stages import rcu_scheduler_is_running
+from model.kernel.cache_destroy import wait_for_delayed_frees
 from model.kernel.contexts import (
     barrier,
     batching_init,
@@ -56,9 +57,9 @@ from model.kernel.locks import (
     raw_spin_unlock_irqrestore,
 )
 from model.kernel.objects import Object
-from model.kernel.sheaf_flush import flush_all_rcu_sheaves
+from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
 from model.kernel.slab import recover_start
-from model.kernel.waiting import irq_work_sync
+from model.kernel.waiting import irq_work_sync, rcu_barrier
 from model.kernel.workqueue import delayed_work_pending, queue_delayed_work
 from model.language.syntax import (
     NULL,
@@ -220,19 +221,60 @@ def drain_defer_list(work: IrqWork) -> None:
         head = following
 
 
-@routine(models="mm/slab_common.c: kvfree_rcu_barrier, RFC v1 6/7", entry=(barrier,))
+@routine(
+    models="mm/slab_common.c: kvfree_rcu_barrier, RFC v1 6/7",
+    entry=(barrier,),
+    when=not cfg.cache_destroy,
+)
 def kvfree_rcu_barrier() -> None:
     """What is parked is queued first; then mainline's barrier."""
+    wait_for_parked()
+    if cfg.sheaves > 0:
+        flush_all_rcu_sheaves()
+        wait_for_sheaves()
+    wait_for_batches()
+
+
+@routine(
+    models="mm/slab_common.c: kmem_cache_destroy, v6.19",
+    entry=(barrier,),
+    when=cfg.cache_destroy,
+)
+def kmem_cache_destroy() -> None:
+    """The barrier for one cache; then what slab itself delays."""
+    kvfree_rcu_barrier_on_cache()
+    wait_for_delayed_frees()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_barrier_on_cache, RFC v1 6/7")
+def kvfree_rcu_barrier_on_cache() -> None:
+    """The sheaves of the cache, and all that is parked and on krcps."""
+    wait_for_parked()
+    if cfg.sheaves > 0:
+        flush_rcu_sheaves_on_cache()
+        wait_for_sheaves()
+    wait_for_batches()
+
+
+@inline
+def wait_for_parked() -> None:
+    """Both irq_works of each CPU (K3)."""
     if cfg.k3_sync_first:
         lock_barriers()
         for nolock in Nolock:
             irq_work_sync(nolock.defer_work)
             irq_work_sync(nolock.sched_monitor_work)
         unlock_barriers()
-    if cfg.sheaves > 0:
+    if cfg.sheaves > 0 and cfg.submissions_first:
         wait_for_submissions()
-        flush_all_rcu_sheaves()
-    wait_for_batches()
+
+
+@inline
+def wait_for_sheaves() -> None:
+    """What has been flushed, and what was parked before it could be."""
+    if not cfg.submissions_first:
+        wait_for_submissions()
+    rcu_barrier()
 
 
 @routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))

@@ -76,6 +76,20 @@ KRCP_RUNS = [
         objects=1,
         bnodes=0,
     ),
+    run(
+        "destroy",
+        env="smp",
+        why="a cache is destroyed once all its objects have been freed; slab may delay each free",
+        cache_destroy=True,
+        typesafe_debug=True,
+        barriers=1,
+        barrier_when_unused=True,
+        cpus=1,
+        tasks=1,
+        hardirqs=1,
+        bnodes=1,
+        other_gps=0,
+    ),
 ]
 
 KRCP_EXPECT = [
@@ -118,6 +132,19 @@ DEFERRAL_RUNS = KRCP_RUNS + [
         tasks=1,
         bnodes=0,
         cpus=1,
+        other_gps=0,
+    ),
+    run(
+        "destroy-parked",
+        env="smp",
+        why="the same where an NMI has freed some of them",
+        cache_destroy=True,
+        barriers=1,
+        barrier_when_unused=True,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        bnodes=0,
         other_gps=0,
     ),
     run(

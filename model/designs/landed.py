@@ -16,6 +16,7 @@ from model.designs.mainline import queue_on_krcp
 from model.designs.sheaf_runs import SHEAF_EXPECT, SHEAF_RUNS, SHEAF_UNREACHED
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
+from model.kernel.cache_destroy import wait_for_delayed_frees
 from model.kernel.callbacks import call_rcu
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker, softirq
 from model.kernel.cpu import Cpu, cpu_online, irqs_disabled, this_cpu
@@ -30,7 +31,7 @@ from model.kernel.kfree_nolock import (
 )
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
 from model.kernel.objects import Object
-from model.kernel.sheaf_flush import flush_all_rcu_sheaves
+from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
 from model.kernel.sheaves import (
     Sheaf,
     SheafLlist,
@@ -41,7 +42,7 @@ from model.kernel.sheaves import (
     unlock_pcs,
 )
 from model.kernel.slab import recover_start
-from model.kernel.waiting import irq_work_sync
+from model.kernel.waiting import irq_work_sync, rcu_barrier
 from model.language.syntax import (
     NULL,
     Embed,
@@ -210,11 +211,57 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "barrier-sheaf-rt",
+        env="preempt_rt",
+        why="a probe with irqs off fills the sheaf; the thread that submits it is not there yet",
+        properties=("barrier",),
+        callback_lists=True,
+        barriers=1,
+        sheaf_capacity=2,
+        cpus=1,
+        tasks=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "barrier-sheaf-repaired",
+        env="smp",
+        why="the repair of F-12: the irq_works are waited for once more after the flush",
+        properties=("barrier",),
+        sync_after_flush=True,
+        barriers=1,
+        sheaf_capacity=2,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "barrier-sheaf-rt-repaired",
+        env="preempt_rt",
+        why="the same, where a thread submits parked sheaves",
+        long=7_700_000,
+        properties=("barrier",),
+        sync_after_flush=True,
+        callback_lists=True,
+        barriers=1,
+        sheaf_capacity=2,
+        cpus=1,
+        tasks=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "hotplug-online-only",
         env="smp",
-        why="the barrier skips the irq_works of CPUs that are not online; a cache without sheaves",
+        why="who destroys a cache without sheaves skips the irq_works of CPUs that are not online",
         properties=("barrier",),
         sync_online_only=True,
+        cache_destroy=True,
+        barrier_when_unused=True,
         sheaves=0,
         hotplug=1,
         late_nmis=False,
@@ -244,6 +291,13 @@ EXPECT = [
     ),
     expect(
         "barrier",
+        runs=("barrier-sheaf", "barrier-sheaf-rt"),
+        verdict="violated",
+        because="F-12: what is parked after the first wait is found neither by the flush nor by "
+        "rcu_barrier()",
+    ),
+    expect(
+        "barrier",
         runs=("hotplug-online-only",),
         verdict="violated",
         because="a dying CPU is not online any more when its irq_works run for the last time",
@@ -258,7 +312,7 @@ EXPECT = [
     ),
     expect(
         "no_lost_objects",
-        runs=("full-sheaves", "barrier"),
+        runs=("full-sheaves", "barrier", "destroy-rt"),
         verdict="violated",
         because="F-2: a sheaf that is not full waits until another free, or a barrier, comes",
         reported="by design",
@@ -307,6 +361,11 @@ set_knob("rcu_ptr", True)
 set_knob("sheaves", 2)
 knob("rt_sheaf", True, "PREEMPT_RT enters the sheaf path, with trylocks only (sources disagree)")
 knob("always_call_rcu", False, "a full sheaf is never parked: what the test of irqs is for")
+knob(
+    "sync_after_flush",
+    False,
+    "the repair of F-12: the barrier waits for the irq_works once more after it has flushed",
+)
 knob("sync_online_only", False, "the barrier waits for the irq_works of online CPUs only")
 
 
@@ -438,12 +497,46 @@ def deferred_percpu_work_fn(work: IrqWork) -> None:
         sheaf = after
 
 
-@routine(models="mm/slab_common.c: kvfree_rcu_barrier, for-7.3", entry=(barrier,))
+@routine(
+    models="mm/slab_common.c: kvfree_rcu_barrier, for-7.3",
+    entry=(barrier,),
+    when=not cfg.cache_destroy,
+)
 def kvfree_rcu_barrier() -> None:
     """What is parked goes to sheaves and krcps first; then these are emptied."""
     deferred_work_barrier()
     flush_all_rcu_sheaves()
+    wait_for_callbacks()
     wait_for_batches()
+
+
+@routine(
+    models="mm/slab_common.c: kmem_cache_destroy, for-7.3",
+    entry=(barrier,),
+    when=cfg.cache_destroy,
+)
+def kmem_cache_destroy() -> None:
+    """The barrier for one cache; then once more for what kfree_nolock() has parked."""
+    kvfree_rcu_barrier_on_cache()
+    wait_for_delayed_frees()
+    deferred_work_barrier()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_barrier_on_cache, for-7.3")
+def kvfree_rcu_barrier_on_cache() -> None:
+    """The sheaves of the cache, and all that is parked and on krcps."""
+    deferred_work_barrier()
+    flush_rcu_sheaves_on_cache()
+    wait_for_callbacks()
+    wait_for_batches()
+
+
+@inline
+def wait_for_callbacks() -> None:
+    """rcu_barrier(), for every sheaf that a flush has taken or has not found any more."""
+    if cfg.sync_after_flush:
+        deferred_work_barrier()
+    rcu_barrier()
 
 
 @inline

@@ -12,6 +12,7 @@ from model.designs.one_argument import queue_record
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.shrinker import shrink_every_krcp
 from model.designs.unbatched import free_by_callback
+from model.kernel.cache_destroy import wait_for_delayed_frees
 from model.kernel.callbacks import call_rcu
 from model.kernel.contexts import (
     barrier,
@@ -36,7 +37,7 @@ from model.kernel.debug import (
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object
-from model.kernel.sheaf_flush import flush_all_rcu_sheaves
+from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
 from model.kernel.sheaves import add_to_sheaf, get_rcu_sheaf, unlock_pcs
 from model.kernel.slab import kvfree
 from model.kernel.waiting import might_sleep, rcu_barrier, synchronize_rcu
@@ -326,7 +327,11 @@ UNREACHED = [
 ] + KRCP_UNREACHED
 
 
-@routine(models="mm/slab_common.c: kvfree_rcu_barrier, v6.19", entry=(barrier,))
+@routine(
+    models="mm/slab_common.c: kvfree_rcu_barrier, v6.19",
+    entry=(barrier,),
+    when=not cfg.cache_destroy,
+)
 def kvfree_rcu_barrier() -> None:
     """kvfree_rcu_barrier(): sheaves are flushed first. Without batches it is rcu_barrier()."""
     if not cfg.batched:
@@ -334,6 +339,30 @@ def kvfree_rcu_barrier() -> None:
         return
     if cfg.sheaves > 0:
         flush_all_rcu_sheaves()
+        rcu_barrier()
+    wait_for_batches()
+
+
+@routine(
+    models="mm/slab_common.c: kmem_cache_destroy, v6.19",
+    entry=(barrier,),
+    when=cfg.cache_destroy,
+)
+def kmem_cache_destroy() -> None:
+    """The barrier for one cache; then what slab itself delays."""
+    kvfree_rcu_barrier_on_cache()
+    wait_for_delayed_frees()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_barrier_on_cache, v6.19")
+def kvfree_rcu_barrier_on_cache() -> None:
+    """The sheaves of the cache, and all that is on krcps."""
+    if not cfg.batched:
+        rcu_barrier()
+        return
+    if cfg.sheaves > 0:
+        flush_rcu_sheaves_on_cache()
+        rcu_barrier()
     wait_for_batches()
 
 

@@ -12,6 +12,7 @@ from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS, DEFERRAL_UNR
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
+from model.kernel.cache_destroy import wait_for_delayed_frees
 from model.kernel.contexts import (
     barrier,
     batching_init,
@@ -329,7 +330,9 @@ def drain_nmi_list(work: IrqWork) -> None:
 
 
 @routine(
-    models="mm/slab_common.c: kvfree_rcu_barrier as it must be with the proposal", entry=(barrier,)
+    models="mm/slab_common.c: kvfree_rcu_barrier as it must be with the proposal",
+    entry=(barrier,),
+    when=not cfg.cache_destroy,
 )
 def kvfree_rcu_barrier() -> None:
     """What is parked is handed on first (A4); then mainline's barrier."""
@@ -338,6 +341,17 @@ def kvfree_rcu_barrier() -> None:
         irq_work_sync(parked.work)
     unlock_barriers()
     wait_for_batches()
+
+
+@routine(
+    models="mm/slab_common.c: kmem_cache_destroy, v6.19",
+    entry=(barrier,),
+    when=cfg.cache_destroy,
+)
+def kmem_cache_destroy() -> None:
+    """No sheaves: the barrier for one cache is that for all. Then what slab itself delays."""
+    kvfree_rcu_barrier()
+    wait_for_delayed_frees()
 
 
 @routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))

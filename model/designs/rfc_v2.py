@@ -7,10 +7,11 @@ parks with an irq_work of its own, that of v7.0.
 """
 
 from model.designs.allow_spin import kvfree_rcu_barrier as allow_spin_barrier
-from model.designs.allow_spin import queue_object
+from model.designs.allow_spin import kvfree_rcu_barrier_on_cache, queue_object
 from model.designs.sheaf_runs import SHEAF_EXPECT, SHEAF_RUNS, SHEAF_UNREACHED
+from model.kernel.cache_destroy import wait_for_delayed_frees
 from model.kernel.contexts import barrier, client, hardirq, nmi, probe, softirq
-from model.kernel.defer_free import kfree_nolock
+from model.kernel.defer_free import defer_free_barrier, kfree_nolock
 from model.kernel.kfree_nolock import nolock_user
 from model.kernel.objects import Object
 from model.language.syntax import cfg, expect, routine, run, set_knob, unreached
@@ -103,6 +104,20 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "submissions-first",
+        env="smp",
+        why="the barrier waits for parked sheaves before it flushes others, and only then",
+        properties=("barrier",),
+        submissions_first=True,
+        barriers=1,
+        sheaf_capacity=2,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "up",
         env="up",
         why="no SMP: with the repair of UP-1 alone",
@@ -127,6 +142,13 @@ RUNS = [
 ] + SHEAF_RUNS
 
 EXPECT = [
+    expect(
+        "barrier",
+        runs=("submissions-first",),
+        verdict="violated",
+        because="F-12: a sheaf that is parked after the wait is found neither by the flush nor by "
+        "rcu_barrier()",
+    ),
     expect(
         "lock_discipline",
         runs=("up",),
@@ -186,7 +208,24 @@ def use_nolock(obj: Object) -> None:
         kfree_nolock(obj)
 
 
-@routine(models="mm/slab_common.c: kvfree_rcu_barrier, RFC v2", entry=(barrier,))
+@routine(
+    models="mm/slab_common.c: kvfree_rcu_barrier, RFC v2",
+    entry=(barrier,),
+    when=not cfg.cache_destroy,
+)
 def kvfree_rcu_barrier() -> None:
     """Parked objects and sheaves first, then sheaves, then batches."""
     allow_spin_barrier()
+
+
+@routine(
+    models="mm/slab_common.c: kmem_cache_destroy, RFC v2",
+    entry=(barrier,),
+    when=cfg.cache_destroy,
+)
+def kmem_cache_destroy() -> None:
+    """The barrier for one cache; then what slab delays, and what kfree_nolock() has parked."""
+    kvfree_rcu_barrier_on_cache()
+    wait_for_delayed_frees()
+    if cfg.nolock_users:
+        defer_free_barrier()

@@ -191,9 +191,84 @@ HOTPLUG_RUNS = [
     ),
 ]
 
-SHEAF_RUNS = NOLOCK_RUNS + HOTPLUG_RUNS
+DESTROY_RUNS = [
+    run(
+        "destroy",
+        env="smp",
+        why="a cache is destroyed once all its objects have been freed, in all ways",
+        cache_destroy=True,
+        typesafe_debug=True,
+        nolock_users=True,
+        barriers=1,
+        barrier_when_unused=True,
+        sheaf_capacity=2,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "destroy-two-cpus",
+        env="smp",
+        why="the same on two CPUs",
+        cache_destroy=True,
+        nolock_users=True,
+        barriers=1,
+        barrier_when_unused=True,
+        sheaf_capacity=2,
+        tasks=1,
+        nmis=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "destroy-rt",
+        env="preempt_rt",
+        why="the same where threads free what is parked",
+        cache_destroy=True,
+        nolock_users=True,
+        barriers=1,
+        barrier_when_unused=True,
+        sheaf_capacity=2,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+]
+
+SHEAF_RUNS = (
+    NOLOCK_RUNS
+    + HOTPLUG_RUNS
+    + DESTROY_RUNS
+    + [
+        run(
+            "barrier-sheaf",
+            env="smp",
+            why="one CPU, two objects: an NMI fills the sheaf that the barrier is about to flush",
+            properties=("barrier",),
+            barriers=1,
+            sheaf_capacity=2,
+            cpus=1,
+            tasks=1,
+            nmis=1,
+            bnodes=0,
+            other_gps=0,
+        ),
+    ]
+)
 
 SHEAF_EXPECT = [
+    expect(
+        "no_lost_objects",
+        runs=("destroy", "destroy-two-cpus"),
+        verdict="violated",
+        because="F-2: a sheaf that is not full waits until another free, or a barrier, comes",
+        reported="by design",
+    ),
     expect(
         "no_lost_objects",
         runs=("hotplug-late-nmi",),

@@ -3,6 +3,9 @@
 Without allow_spin the barn's lock is tried and no sheaf is allocated; PREEMPT_RT does not come here
 at all. A sheaf that fills is always parked then, whether or not irqs are on, and an irq_work gives
 it to call_rcu() ("deferred submission of rcu sheaves", v2 7/8, whose handler is reconstructed).
+
+When a barrier waits for that irq_work is not known either: before it flushes the sheaves, or after,
+as an early form of the series that landed does it. `submissions_first` is the former (F-12).
 """
 
 from model.kernel.callbacks import call_rcu
@@ -19,7 +22,21 @@ from model.kernel.sheaves import (
     unlock_pcs,
 )
 from model.kernel.waiting import irq_work_sync
-from model.language.syntax import NULL, Embed, cfg, container_of, embed, inline, record, routine
+from model.language.syntax import (
+    NULL,
+    Embed,
+    cfg,
+    container_of,
+    embed,
+    inline,
+    knob,
+    record,
+    routine,
+)
+
+knob(
+    "submissions_first", False, "the barrier waits for parked sheaves before it flushes the others"
+)
 
 
 @record(per=Cpu, when=cfg.sheaves > 0)
@@ -66,6 +83,6 @@ def submit_parked_sheaves(work: IrqWork) -> None:
 
 @inline
 def wait_for_submissions() -> None:
-    """What the barrier must wait for before it flushes."""
+    """Every parked sheaf goes to call_rcu()."""
     for parked in Submission:
         irq_work_sync(parked.work)

@@ -18,7 +18,7 @@ from model.kernel.cpu import Cpu, cpu_online, this_cpu
 from model.kernel.cpus_lock import cpus_read_lock, cpus_read_unlock
 from model.kernel.local_lock import local_unlock, take_over
 from model.kernel.sheaves import Pcs, Sheaf, lock_pcs, unlock_pcs
-from model.kernel.waiting import move_to, rcu_barrier
+from model.kernel.waiting import move_to
 from model.language.syntax import NULL, cfg, inline, of, routine
 
 
@@ -42,22 +42,30 @@ def flush_rcu_sheaf(cpu: Cpu) -> None:
 
 
 @inline
-def flush_all_rcu_sheaves() -> None:
-    """flush_all_rcu_sheaves(): every online CPU's, then wait for the callbacks."""
-    if cfg.sheaves > 0:
-        flush_rcu_sheaves()
-    rcu_barrier()
-
-
-@inline
-def flush_rcu_sheaves() -> None:
-    """flush_rcu_sheaves_on_cache(), with CPUs kept from coming and going."""
-    cpus_read_lock()
+def flush_on_every_cpu() -> None:
+    """What each online CPU has; CPUs are kept."""
     for cpu in Cpu:
         if cpu_online(cpu):
             move_to(cpu)
             flush_rcu_sheaf(cpu)
+
+
+@inline
+def flush_all_rcu_sheaves() -> None:
+    """flush_all_rcu_sheaves(), up to its rcu_barrier(): of every cache, if it has any."""
+    cpus_read_lock()
+    if cfg.sheaves > 0:
+        flush_on_every_cpu()
     cpus_read_unlock()
+
+
+@inline
+def flush_rcu_sheaves_on_cache() -> None:
+    """flush_rcu_sheaves_on_cache(), if the cache has any, with CPUs kept."""
+    if cfg.sheaves > 0:
+        cpus_read_lock()
+        flush_on_every_cpu()
+        cpus_read_unlock()
 
 
 @routine(models="mm/slub.c: slub_cpu_dead, __pcs_flush_all_cpu")

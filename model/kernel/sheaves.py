@@ -41,7 +41,7 @@ from model.kernel.locks import (
     raw_spin_unlock_irqrestore,
 )
 from model.kernel.objects import Object
-from model.kernel.slab import kvfree
+from model.kernel.slab import free_after_grace_period
 from model.language.syntax import (
     NULL,
     READ_ONCE,
@@ -310,7 +310,7 @@ def rcu_free_sheaf(head: RcuHead) -> None:
             obj = sheaf.objects[i]
             event("taken", obj)
             debug_object_unqueue(obj)
-            kvfree(obj)
+            free_after_grace_period(obj)
     empty_sheaf(sheaf)
     if sheaf.nobarn:
         return_sheaf(sheaf)

@@ -1,10 +1,31 @@
 """kvfree() and the recovery of an object's start from the address of its link word."""
 
+from model.kernel.callbacks import RcuHead, call_rcu
 from model.kernel.debug import kmemleak_free
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
 from model.kernel.objects import Object
-from model.language.syntax import NULL, atomic, cfg, check, choose, event, knob, routine
+from model.language.syntax import (
+    NULL,
+    Embed,
+    atomic,
+    cfg,
+    check,
+    choose,
+    container_of,
+    embed,
+    event,
+    inline,
+    knob,
+    of,
+    record,
+    routine,
+)
 
+knob(
+    "typesafe_debug",
+    False,
+    "a TYPESAFE_BY_RCU cache with CONFIG_SLUB_RCU_DEBUG: a callback of slab's own frees the object",
+)
 knob(
     "recovery_wrong_place",
     False,
@@ -29,6 +50,42 @@ def kvfree(obj: Object) -> None:
     """kvfree(): with kmemleak the object's record is removed first, under kmemleak's lock."""
     forbidden_from_nmi_or_probe()
     kmemleak_free(obj)
+    if cfg.typesafe_debug:
+        if is_delayed(obj):
+            return
+    return_to_allocator(obj)
+
+
+@routine(models="mm/slub.c: slab_free_hook after a grace period")
+def free_after_grace_period(obj: Object) -> None:
+    """kvfree() of what has waited already; nothing delays it."""
+    forbidden_from_nmi_or_probe()
+    kmemleak_free(obj)
+    return_to_allocator(obj)
+
+
+@record(per=Object, when=cfg.typesafe_debug)
+class DelayedFree:
+    """struct rcu_delayed_free: allocated beside the object."""
+
+    rcu: Embed[RcuHead] = embed(func=slab_free_after_rcu_debug)
+
+
+@inline
+def is_delayed(obj: Object) -> bool:
+    """slab_free_hook(): the object waits for a grace period, if there is memory for that."""
+    delayed = choose(False, True)
+    if delayed:
+        event("queued", obj)
+        call_rcu(of(DelayedFree, obj).rcu)
+    return delayed
+
+
+@routine(models="mm/slub.c: slab_free_after_rcu_debug")
+def slab_free_after_rcu_debug(head: RcuHead) -> None:
+    """The grace period is over."""
+    obj = of(Object, container_of(head, DelayedFree.rcu))
+    event("taken", obj)
     return_to_allocator(obj)
 
 

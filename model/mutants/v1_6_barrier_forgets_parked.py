@@ -24,7 +24,7 @@ MUTANT = mutant(
     edits=[
         replace(
             "model/designs/allow_spin.py",
-            "kvfree_rcu_barrier",
+            "wait_for_parked",
             old="irq_work_sync(nolock.defer_work)",
             new="",
         ),
