@@ -7,8 +7,8 @@ else onto a per-CPU llist. What no sheaf takes is parked on another llist. One i
 parked objects are freed with kvfree_call_rcu(), parked sheaves given to call_rcu(). The batching
 code knows nothing of all this. The krcp list keeps no start address; it is recovered from the link.
 
-Left out: objects freed by kfree_nolock() (the first of the three lists), remote nodes and vmalloc
-addresses, all of which are parked and come in from there.
+Left out: objects freed by kfree_nolock() (the first of the three lists), and remote nodes, whose
+objects are parked.
 """
 
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
@@ -21,7 +21,7 @@ from model.kernel.cpu import Cpu, irqs_disabled, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.kernel.irq_work import IrqWork, irq_work_queue
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
-from model.kernel.objects import Object
+from model.kernel.objects import Object, is_vmalloc_addr
 from model.kernel.sheaves import (
     Sheaf,
     SheafLlist,
@@ -102,6 +102,17 @@ RUNS = [
         probes=1,
         sheaf_capacity=2,
         bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "mixed",
+        env="smp",
+        why="what vmalloc allocated goes into no sheaf",
+        vmallocs=2,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        bnodes=2,
         other_gps=0,
     ),
     run(
@@ -239,7 +250,7 @@ class DeferredWork:
 @routine(models="mm/slab_common.c: kvfree_call_rcu, for-7.3", entry=(client, softirq, hardirq))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): a sheaf, else the krcp. On PREEMPT_RT the sheaf is only tried."""
-    if not cfg.preempt_rt or cfg.rt_sheaf:
+    if (not cfg.preempt_rt or cfg.rt_sheaf) and not is_vmalloc_addr(head):
         if kfree_rcu_sheaf(head, not cfg.preempt_rt):
             return
     queue_on_krcp(head)
@@ -250,8 +261,8 @@ def kvfree_call_rcu(head: Object) -> None:
     entry=(client, softirq, hardirq, nmi, probe),
 )
 def kfree_call_rcu_nolock(head: Object) -> None:
-    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked."""
-    if not kfree_rcu_sheaf(head, False):
+    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked; so is what vmalloc allocated."""
+    if is_vmalloc_addr(head) or not kfree_rcu_sheaf(head, False):
         defer_kfree_rcu(head)
 
 

@@ -4,7 +4,18 @@ The link word is the object's own memory: a list node and the list link are the 
 object that is on one list and is put on another loses the first link.
 """
 
-from model.language.syntax import Ghost, atomic, cfg, event, knob, pure, record
+from model.language.syntax import (
+    Ghost,
+    action,
+    atomic,
+    cfg,
+    count,
+    event,
+    knob,
+    pure,
+    record,
+    require,
+)
 
 knob("freed_twice", False, "misuse: an object may be given to a free call a second time")
 
@@ -14,12 +25,15 @@ class Object:
     """An allocated object. `given`: a free call was made with it; `freed`: the allocator has it;
     `returned`: that free call is back at its caller.
 
+    `vmalloc`: vmalloc allocated it, which shows in its address.
+
     `given_again` and `freed_for_clients` are for the client that frees an object twice: it does so
     while the first free is under way.
 
     `next` and `func` are the two words of its rcu_head (only `next` of an rcu_ptr).
     """
 
+    vmalloc: bool
     next: Object
     func: Object
     given: bool
@@ -45,3 +59,19 @@ def give(obj: Object) -> None:
         obj.given_again = True
     obj.given = True
     event("given", obj)
+
+
+@action(environment=True, when=cfg.vmallocs > 0)
+def vmalloc_allocates(obj: Object) -> None:
+    """Before anything else happens: the object comes from vmalloc, not from a slab."""
+    require(not obj.vmalloc and not any(o.given for o in Object))
+    require(count(o for o in Object if o.vmalloc) < cfg.vmallocs)
+    obj.vmalloc = True
+
+
+@pure
+def is_vmalloc_addr(obj: Object) -> bool:
+    """is_vmalloc_addr(): arithmetic on the object's address."""
+    if cfg.vmallocs == 0:
+        return False
+    return obj.vmalloc
