@@ -20,6 +20,9 @@ START_ADDRESS = "start_address"
 BARRIER = "barrier"
 BARRIER_CALLS = "barriers"
 """The property, and the knob that says how often it is called."""
+VMALLOC = "vmalloc"
+VMALLOC_OBJECTS = "vmallocs"
+"""A kind of allocation, and the knob for runs in which some objects are of it and some slab's."""
 _BOUNDS_FILE = "model/kernel/bounds.py"
 _BUDGETS = (
     "nmis",
@@ -113,7 +116,10 @@ def properties_of(run: Run, chosen: tuple[str, ...] = ()) -> tuple[str, ...]:
     it is checked where the run has another kind or asks for it. So is the barrier only where the
     run has callers of it.
     """
-    tested = {START_ADDRESS: bool(run.kind), BARRIER: bool(run.settings.get(BARRIER_CALLS))}
+    tested = {
+        START_ADDRESS: bool(run.kind or run.settings.get(VMALLOC_OBJECTS)),
+        BARRIER: bool(run.settings.get(BARRIER_CALLS)),
+    }
     asked = run.properties or tuple(name for name in PROPERTIES if tested.get(name, True))
     return tuple(name for name in PROPERTIES if name in asked and (not chosen or name in chosen))
 

@@ -21,7 +21,7 @@ from model.language.loader import Edit
 from model.language.machine import Check, Machine
 from model.language.source import CompileError
 from nolock.explored import Explored, Failure, Found, Result, Step
-from nolock.jobs import Job
+from nolock.jobs import VMALLOC, VMALLOC_OBJECTS, Job
 from nolock.trace_cache import keep
 from properties.registry import PROPERTIES, build_machine
 from properties.start_address import Outcome
@@ -114,12 +114,18 @@ def _design_ran(job: Job, machine: Machine, result: Exploration) -> bool:
 
 
 def settings_of(job: Job) -> dict[str, int] | Failure:
-    """The knobs of a job, with what its recovery does to the run's kind of allocation."""
+    """The knobs of a job, with what its recovery does to the run's kind of allocation.
+
+    Where some objects are from vmalloc that is what it does to these.
+    """
     settings = dict(job.settings)
-    if job.run.kind:
-        outcome = recovery_outcome(job.recovery, job.run.kind)
+    kind = job.run.kind
+    if job.recovery and settings.get(VMALLOC_OBJECTS):
+        kind = VMALLOC
+    if kind:
+        outcome = recovery_outcome(job.recovery, kind)
         if outcome is None:
-            text = f"not decided what recovery {job.recovery} does to kind {job.run.kind}"
+            text = f"not decided what recovery {job.recovery} does to kind {kind}"
             return Failure("incomplete", text)
         if outcome in _KNOB_OF:
             settings[_KNOB_OF[outcome]] = 1

@@ -6,13 +6,23 @@ already covered and hands the rest to one of two batches, which free after a gra
 their own. How objects get in is the design's part; this file is what happens to them then.
 
 Without `page_worker` whether a page is at hand is a free choice, which includes every outcome that
-the page-cache worker (page_cache.py) could have. The barrier is in krcp_barrier.py, early boot in
-krcp_boot.py, the shrinker in shrinker.py, the 1-argument call in one_argument.py. All objects of a
-run are of one kind, so one of the two bulk channels (slab, vmalloc) is in use, and one is modelled.
-`debug_rcu_head_queue()` never finds an object queued already: a general client frees each object
-once.
+the page-cache worker (page_cache.py) could have. The lists of pages are in bulk_channels.py, the
+barrier in krcp_barrier.py, early boot in krcp_boot.py, the shrinker in shrinker.py, the 1-argument
+call in one_argument.py. `debug_rcu_head_queue()` never finds an object queued already: a general
+client frees each object once.
 """
 
+from model.designs.bulk_channels import (
+    CHANNELS,
+    SLAB,
+    VMALLOC,
+    BulkList,
+    add_record,
+    attach_page,
+    channel_of,
+    take_all_pages,
+    take_covered_pages,
+)
 from model.designs.pages import Bnode, any_free_page, empty_page, put_page
 from model.designs.separate_list import SeparateList, take_covered, take_separate_list
 from model.kernel.boot_stages import rcu_scheduler_is_running
@@ -25,7 +35,7 @@ from model.kernel.locks import (
 )
 from model.kernel.objects import Object
 from model.kernel.rcu import get_state_synchronize_rcu, poll_state_synchronize_rcu
-from model.kernel.slab import kvfree, kvfree_recovered, recover_start
+from model.kernel.slab import kvfree, kvfree_record, kvfree_recovered, recover_start
 from model.kernel.workqueue import (
     DelayedWork,
     RcuWork,
@@ -37,6 +47,7 @@ from model.kernel.workqueue import (
 from model.language.syntax import (
     NULL,
     READ_ONCE,
+    Array,
     Cookie,
     Embed,
     Range,
@@ -63,13 +74,13 @@ class KrwBatch:
     rcu_work: Embed[RcuWork] = embed(func=kfree_rcu_work)
     head_free: Object = guarded("Krcp.lock", link="next")
     head_free_gp_snap: Cookie = guarded("Krcp.lock")
-    bulk_free: Bnode = guarded("Krcp.lock")
+    bulk_free: Array[Bnode, CHANNELS] = guarded("Krcp.lock")
     separate_free: Object = guarded("Krcp.lock", link="next")
 
 
 @record(per=Cpu)
 class Krcp:
-    """struct kfree_rcu_cpu. The bulk list is known by its oldest page (tail) and newest (front)."""
+    """struct kfree_rcu_cpu."""
 
     initialized: bool
     lock: Embed[RawSpinlock]
@@ -77,9 +88,7 @@ class Krcp:
     head_count: Range[0, cfg.objects + 1] = guarded("lock")
     head_gp_snap: Cookie = guarded("lock")
     separate: Embed[SeparateList]
-    bulk_tail: Bnode = guarded("lock")
-    bulk_front: Bnode = guarded("lock")
-    bulk_count: Range[0, cfg.objects + 1] = guarded("lock")
+    bulk: Embed[BulkList, CHANNELS]
     bkvcache: Bnode = guarded("lock")
     nr_bkv_objs: Range[0, cfg.min_cached_objs] = guarded("lock")
     krw: Embed[KrwBatch, 2]
@@ -105,13 +114,14 @@ def add_to_list(krcp: Krcp, head: Object) -> None:
 
 @routine(models="mm/slab_common.c: add_ptr_to_bulk_krc_lock, v6.19")
 def add_ptr_to_bulk(krcp: Krcp, obj: Object) -> bool:
-    """The bulk channel: a record in the newest page, or in a new one if one is at hand."""
+    """A bulk channel: a record in the newest page, or in a new one if one is at hand."""
     if cfg.bnodes == 0:
         return False
     if cfg.boot:
         if not krcp.initialized:
             return False
-    bnode: Bnode = krcp.bulk_front
+    bulk = krcp.bulk[channel_of(obj)]
+    bnode: Bnode = bulk.front
     full: bool = bnode == NULL
     if not full:
         full = bnode.nr_records == cfg.bnode_records
@@ -123,33 +133,10 @@ def add_ptr_to_bulk(krcp: Krcp, obj: Object) -> bool:
             page = any_free_page()
         if page == NULL:
             return False
-        attach_page(krcp, page)
+        attach_page(bulk, page)
         bnode = page
-    add_record(krcp, bnode, obj)
+    add_record(bulk, bnode, obj)
     return True
-
-
-@inline
-def attach_page(krcp: Krcp, page: Bnode) -> None:
-    """An empty page becomes the newest."""
-    front: Bnode = krcp.bulk_front
-    if front == NULL:
-        krcp.bulk_tail = page
-    else:
-        front.newer = page
-    krcp.bulk_front = page
-
-
-@inline
-def add_record(krcp: Krcp, bnode: Bnode, obj: Object) -> None:
-    """A record in a page with room; the page's cookie covers all its records."""
-    n = bnode.nr_records
-    bnode.records[n] = obj
-    event("queued", obj)
-    bnode.nr_records = n + 1
-    snap = get_state_synchronize_rcu()
-    bnode.gp_snap = snap
-    krcp.bulk_count += 1
 
 
 @routine(models="mm/slab_common.c: get_cached_bnode, v6.19 (krcp->lock is held)")
@@ -181,8 +168,9 @@ def put_cached_bnode(krcp: Krcp, page: Bnode) -> bool:
 @routine(models="mm/slab_common.c: schedule_delayed_monitor_work, v6.19 (krcp->lock is held)")
 def schedule_delayed_monitor_work(krcp: Krcp) -> None:
     """Arm the monitor: soon if a page's worth waits, else later."""
-    waiting: Range[0, 3 * cfg.objects + 3] = krcp.head_count
-    waiting += krcp.bulk_count
+    waiting: Range[0, 4 * cfg.objects + 4] = krcp.head_count
+    for channel in range(CHANNELS):
+        waiting += krcp.bulk[channel].count
     if cfg.separate_list:
         waiting += krcp.separate.count
     soon = waiting >= cfg.bnode_records
@@ -227,9 +215,10 @@ def rearm_monitor(krcp: Krcp) -> None:
 def something_is_queued(krcp: Krcp) -> bool:
     """need_offload_krc(): without the lock, on purpose."""
     if cfg.bnodes > 0:
-        front = READ_ONCE(krcp.bulk_front)
-        if front != NULL:
-            return True
+        for channel in range(CHANNELS):
+            front = READ_ONCE(krcp.bulk[channel].front)
+            if front != NULL:
+                return True
     if cfg.separate_list:
         separate = READ_ONCE(krcp.separate.head)
         if separate != NULL:
@@ -242,23 +231,14 @@ def something_is_queued(krcp: Krcp) -> bool:
 def kvfree_rcu_drain_ready(krcp: Krcp) -> None:
     """Detach, oldest first, what a grace period has covered already; then free it."""
     ready: Bnode = NULL
+    vmalloc_ready: Bnode = NULL
     head_ready: Object = NULL
     separate_ready: Object = NULL
     flags = raw_spin_lock_irqsave(krcp.lock)
     if cfg.bnodes > 0:
-        bnode: Bnode = krcp.bulk_tail
-        while bnode != NULL:
-            snap = bnode.gp_snap
-            if not poll_state_synchronize_rcu(snap):
-                break
-            krcp.bulk_count -= bnode.nr_records
-            newer = bnode.newer
-            krcp.bulk_tail = newer
-            if newer == NULL:
-                krcp.bulk_front = NULL
-            bnode.newer = ready
-            ready = bnode
-            bnode = newer
+        ready = take_covered_pages(krcp.bulk[SLAB])
+        if CHANNELS > 1:
+            vmalloc_ready = take_covered_pages(krcp.bulk[VMALLOC])
     head = krcp.head
     if head != NULL:
         head_snap = krcp.head_gp_snap
@@ -270,7 +250,9 @@ def kvfree_rcu_drain_ready(krcp: Krcp) -> None:
         separate_ready = take_covered(krcp.separate)
     raw_spin_unlock_irqrestore(krcp.lock, flags)
     if cfg.bnodes > 0:
-        kvfree_rcu_bulk_list(krcp, ready)
+        kvfree_rcu_bulk_list(krcp, SLAB, ready)
+        if CHANNELS > 1:
+            kvfree_rcu_bulk_list(krcp, VMALLOC, vmalloc_ready)
     if head_ready != NULL:
         kvfree_rcu_list(head_ready)
     if cfg.separate_list:
@@ -285,24 +267,19 @@ def kvfree_rcu_queue_batch(krcp: Krcp) -> bool:
     for i in range(2):
         batch = krcp.krw[i]
         busy: bool = batch.head_free != NULL
-        if cfg.bnodes > 0 and not busy:
-            busy = batch.bulk_free != NULL
+        for channel in range(CHANNELS):
+            if cfg.bnodes > 0 and not busy:
+                busy = batch.bulk_free[channel] != NULL
         if cfg.separate_list and not busy:
             busy = batch.separate_free != NULL
         if not busy:
             head = krcp.head
-            tail: Bnode = NULL
             separate: Object = NULL
-            if cfg.bnodes > 0:
-                tail = krcp.bulk_tail
             if cfg.separate_list:
                 separate = krcp.separate.head
-            if head != NULL or tail != NULL or separate != NULL:
+            if head != NULL or separate != NULL or has_pages(krcp):
                 if cfg.bnodes > 0:
-                    batch.bulk_free = tail
-                    krcp.bulk_tail = NULL
-                    krcp.bulk_front = NULL
-                    krcp.bulk_count = 0
+                    move_pages(krcp, batch)
                 if cfg.separate_list:
                     batch.separate_free = take_separate_list(krcp.separate)
                 batch.head_free = head
@@ -316,6 +293,24 @@ def kvfree_rcu_queue_batch(krcp: Krcp) -> bool:
     return queued
 
 
+@inline
+def has_pages(krcp: Krcp) -> bool:
+    """Some bulk channel has a page."""
+    if cfg.bnodes > 0:
+        for channel in range(CHANNELS):
+            tail = krcp.bulk[channel].tail
+            if tail != NULL:
+                return True
+    return False
+
+
+@inline
+def move_pages(krcp: Krcp, batch: KrwBatch) -> None:
+    """The pages of each channel go to the batch, whose own lists are empty."""
+    for channel in range(CHANNELS):
+        batch.bulk_free[channel] = take_all_pages(krcp.bulk[channel])
+
+
 # --- freeing ------------------------------------------------------------------------------------
 
 
@@ -326,9 +321,13 @@ def kfree_rcu_work(work: RcuWork) -> None:
     krcp = container_of(batch, Krcp.krw)
     flags = raw_spin_lock_irqsave(krcp.lock)
     bulk: Bnode = NULL
+    vmalloc_bulk: Bnode = NULL
     if cfg.bnodes > 0:
-        bulk = batch.bulk_free
-        batch.bulk_free = NULL
+        bulk = batch.bulk_free[SLAB]
+        batch.bulk_free[SLAB] = NULL
+        if CHANNELS > 1:
+            vmalloc_bulk = batch.bulk_free[VMALLOC]
+            batch.bulk_free[VMALLOC] = NULL
     head = batch.head_free
     batch.head_free = NULL
     separate: Object = NULL
@@ -338,7 +337,9 @@ def kfree_rcu_work(work: RcuWork) -> None:
     snap = batch.head_free_gp_snap
     raw_spin_unlock_irqrestore(krcp.lock, flags)
     if cfg.bnodes > 0:
-        kvfree_rcu_bulk_list(krcp, bulk)
+        kvfree_rcu_bulk_list(krcp, SLAB, bulk)
+        if CHANNELS > 1:
+            kvfree_rcu_bulk_list(krcp, VMALLOC, vmalloc_bulk)
     if head != NULL and poll_state_synchronize_rcu(snap):
         kvfree_rcu_list(head)
     if cfg.separate_list:
@@ -347,16 +348,16 @@ def kfree_rcu_work(work: RcuWork) -> None:
 
 
 @inline
-def kvfree_rcu_bulk_list(krcp: Krcp, first: Bnode) -> None:
+def kvfree_rcu_bulk_list(krcp: Krcp, channel: Range[0, CHANNELS - 1], first: Bnode) -> None:
     """Every page of a detached list; the next one is read before the page is given back."""
     while first != NULL:
         following = first.newer
-        kvfree_rcu_bulk(krcp, first)
+        kvfree_rcu_bulk(krcp, channel, first)
         first = following
 
 
 @routine(models="mm/slab_common.c: kvfree_rcu_bulk, v6.19")
-def kvfree_rcu_bulk(krcp: Krcp, bnode: Bnode) -> None:
+def kvfree_rcu_bulk(krcp: Krcp, channel: Range[0, CHANNELS - 1], bnode: Bnode) -> None:
     """Free a page's records; if its grace period is not over they are leaked (and warned about)."""
     snap = bnode.gp_snap
     if poll_state_synchronize_rcu(snap):
@@ -366,7 +367,7 @@ def kvfree_rcu_bulk(krcp: Krcp, bnode: Bnode) -> None:
                 ptr = bnode.records[i]
                 event("taken", ptr)
                 debug_object_unqueue(ptr)
-                kvfree(ptr)
+                kvfree_record(ptr, channel == VMALLOC)
     if cfg.page_worker:
         flags = raw_spin_lock_irqsave(krcp.lock)
         cached = put_cached_bnode(krcp, bnode)

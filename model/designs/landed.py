@@ -8,7 +8,7 @@ parked objects are freed with kvfree_call_rcu(), parked sheaves given to call_rc
 frees what kfree_nolock() has parked, on a list of its own. The batching code knows nothing of all
 this. The krcp list keeps no start address; it is recovered from the link.
 
-Left out: remote nodes and vmalloc addresses, all of which are parked and come in from there.
+Left out: remote nodes, whose objects are parked.
 """
 
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
@@ -30,7 +30,7 @@ from model.kernel.kfree_nolock import (
     slot_llist_add,
 )
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
-from model.kernel.objects import Object
+from model.kernel.objects import Object, is_vmalloc_addr
 from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
 from model.kernel.sheaves import (
     Sheaf,
@@ -112,6 +112,17 @@ RUNS = [
         probes=1,
         sheaf_capacity=2,
         bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "mixed",
+        env="smp",
+        why="what vmalloc allocated goes into no sheaf",
+        vmallocs=2,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        bnodes=2,
         other_gps=0,
     ),
     run(
@@ -388,7 +399,7 @@ class DeferredWork:
 @routine(models="mm/slab_common.c: kvfree_call_rcu, for-7.3", entry=(client, softirq, hardirq))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): a sheaf, else the krcp. On PREEMPT_RT the sheaf is only tried."""
-    if not cfg.preempt_rt or cfg.rt_sheaf:
+    if (not cfg.preempt_rt or cfg.rt_sheaf) and not is_vmalloc_addr(head):
         if kfree_rcu_sheaf(head, not cfg.preempt_rt):
             return
     queue_on_krcp(head)
@@ -399,8 +410,8 @@ def kvfree_call_rcu(head: Object) -> None:
     entry=(client, softirq, hardirq, nmi, probe),
 )
 def kfree_call_rcu_nolock(head: Object) -> None:
-    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked."""
-    if not kfree_rcu_sheaf(head, False):
+    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked; so is what vmalloc allocated."""
+    if is_vmalloc_addr(head) or not kfree_rcu_sheaf(head, False):
         defer_kfree_rcu(head)
 
 

@@ -36,7 +36,7 @@ from model.kernel.debug import (
 )
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
-from model.kernel.objects import Object
+from model.kernel.objects import Object, is_vmalloc_addr
 from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
 from model.kernel.sheaves import add_to_sheaf, get_rcu_sheaf, unlock_pcs
 from model.kernel.slab import kvfree
@@ -155,6 +155,39 @@ RUNS = [
         tasks=1,
         readers=1,
         bnodes=1,
+        other_gps=0,
+    ),
+    run(
+        "mixed",
+        env="smp",
+        why="slab and vmalloc objects: both bulk channels and the list",
+        vmallocs=1,
+        cpus=1,
+        tasks=1,
+        objects=3,
+        bnodes=2,
+    ),
+    run(
+        "mixed-one-argument",
+        env="smp",
+        why="the same, and the page is allocated for a call without a link word",
+        vmallocs=1,
+        cpus=1,
+        tasks=1,
+        sleepers=1,
+        readers=1,
+        bnodes=2,
+    ),
+    run(
+        "mixed-barrier",
+        env="smp",
+        why="the barrier empties both channels; with the repair of F-1",
+        vmallocs=1,
+        barrier_rearms=True,
+        barriers=1,
+        cpus=1,
+        tasks=1,
+        bnodes=2,
         other_gps=0,
     ),
     run(
@@ -375,7 +408,7 @@ def kvfree_call_rcu(head: Object) -> None:
     if not cfg.batched:
         free_by_callback(head)
         return
-    if cfg.sheaves > 0 and not cfg.preempt_rt:
+    if cfg.sheaves > 0 and not cfg.preempt_rt and not is_vmalloc_addr(head):
         if kfree_rcu_sheaf(head):
             return
     queue_on_krcp(head)
@@ -389,7 +422,7 @@ def kvfree_rcu_mightsleep(obj: Object) -> None:
         synchronize_rcu()
         kvfree(obj)
         return
-    if cfg.sheaves > 0 and not cfg.preempt_rt:
+    if cfg.sheaves > 0 and not cfg.preempt_rt and not is_vmalloc_addr(obj):
         if kfree_rcu_sheaf(obj):
             return
     debug_object_queue(obj)

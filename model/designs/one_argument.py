@@ -11,13 +11,8 @@ Abstractions:
   allocation succeeds.
 """
 
-from model.designs.krcp import (
-    Krcp,
-    add_ptr_to_bulk,
-    add_record,
-    arm_monitor,
-    attach_page,
-)
+from model.designs.bulk_channels import add_record, attach_page, channel_of
+from model.designs.krcp import Krcp, add_ptr_to_bulk, arm_monitor
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.pages import Bnode, any_free_page
 from model.kernel.cpu import this_cpu
@@ -41,8 +36,9 @@ def queue_record(obj: Object) -> bool:
         page = allocate_page()
         flags = raw_spin_lock_irqsave(krcp.lock)
         if page != NULL:
-            attach_page(krcp, page)
-            add_record(krcp, page, obj)
+            bulk = krcp.bulk[channel_of(obj)]
+            attach_page(bulk, page)
+            add_record(bulk, page, obj)
             queued = True
     if queued:
         kmemleak_ignore(obj)

@@ -78,6 +78,16 @@ RUNS = [
     ),
     run("vmalloc", env="smp", why="vmalloc objects", kind="vmalloc", cpus=1, bnodes=0),
     run(
+        "mixed",
+        env="smp",
+        why="slab objects too: pages need no recovery, and the list only for vmalloc objects",
+        vmallocs=1,
+        cpus=1,
+        tasks=1,
+        objects=3,
+        bnodes=2,
+    ),
+    run(
         "kfence",
         env="smp",
         why="KFENCE objects at the right end of their page; what the wrong place does to the rest",
@@ -185,7 +195,7 @@ EXPECT = [
     ),
     expect(
         "start_address",
-        runs=("vmalloc",),
+        runs=("vmalloc", "mixed"),
         verdict="violated",
         because="AR-1: the slab lookup comes before the vmalloc test",
     ),

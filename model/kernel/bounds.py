@@ -8,6 +8,7 @@ from model.language.syntax import Range, cfg, knob, record
 
 knob("cpus", 2, "CPUs")
 knob("objects", 2, "objects; each is given to a free call at most once")
+knob("vmallocs", 0, "objects, at most, that vmalloc allocated; the others are slab objects")
 knob("tasks", 2, "client tasks that can be under way at the same time")
 knob("sleepers", 0, "client tasks that sleep in their free call, under way at the same time")
 knob("workers", 1, "workqueue workers that can be under way at the same time")

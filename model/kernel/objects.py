@@ -4,7 +4,19 @@ The link word is the object's own memory: a list node and the list link are the 
 object that is on one list and is put on another loses the first link.
 """
 
-from model.language.syntax import Ghost, atomic, cfg, event, inline, knob, pure, record
+from model.language.syntax import (
+    Ghost,
+    action,
+    atomic,
+    cfg,
+    count,
+    event,
+    inline,
+    knob,
+    pure,
+    record,
+    require,
+)
 
 knob("nolock_users", False, "clients use kmalloc_nolock() and kfree_nolock() too")
 knob("freed_twice", False, "misuse: an object may be given to a free call a second time")
@@ -14,6 +26,8 @@ knob("freed_twice", False, "misuse: an object may be given to a free call a seco
 class Object:
     """An allocated object. `given`: a free call was made with it; `freed`: the allocator has it;
     `returned`: that free call is back at its caller.
+
+    `vmalloc`: vmalloc allocated it, which shows in its address.
 
     `given_again` and `freed_for_clients` are for the client that frees an object twice: it does so
     while the first free is under way.
@@ -25,6 +39,7 @@ class Object:
     the word that slab has for its free pointer: elsewhere in the object, or behind it.
     """
 
+    vmalloc: bool
     next: Object
     func: Object
     free_slot: Object
@@ -72,3 +87,19 @@ def call_returns(obj: Object) -> None:
         obj.given = False
     else:
         event("free_returned", obj)
+
+
+@action(environment=True, when=cfg.vmallocs > 0)
+def vmalloc_allocates(obj: Object) -> None:
+    """Before anything else happens: the object comes from vmalloc, not from a slab."""
+    require(not obj.vmalloc and not any(o.given for o in Object))
+    require(count(o for o in Object if o.vmalloc) < cfg.vmallocs)
+    obj.vmalloc = True
+
+
+@pure
+def is_vmalloc_addr(obj: Object) -> bool:
+    """is_vmalloc_addr(): arithmetic on the object's address."""
+    if cfg.vmallocs == 0:
+        return False
+    return obj.vmalloc

@@ -3,7 +3,7 @@
 from model.kernel.callbacks import RcuHead, call_rcu
 from model.kernel.debug import kmemleak_free
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
-from model.kernel.objects import Object
+from model.kernel.objects import Object, is_vmalloc_addr
 from model.language.syntax import (
     NULL,
     Embed,
@@ -41,6 +41,7 @@ def return_to_allocator(obj: Object) -> None:
     event("freed", obj)
     obj.freed = True
     obj.queued = False
+    obj.vmalloc = False
     if cfg.freed_twice:
         obj.freed_for_clients = True
 
@@ -89,6 +90,24 @@ def slab_free_after_rcu_debug(head: RcuHead) -> None:
     return_to_allocator(obj)
 
 
+@inline
+def kvfree_record(obj: Object, as_vmalloc: bool) -> None:
+    """What a bulk channel does with a record: kfree_bulk(), or vfree()."""
+    if cfg.vmallocs > 0:
+        must_be_of_its_channel(obj, as_vmalloc)
+    kvfree(obj)
+
+
+@atomic
+def must_be_of_its_channel(obj: Object, as_vmalloc: bool) -> None:
+    """Neither allocator takes back what the other one gave."""
+    check(
+        "start_address",
+        obj.vmalloc == as_vmalloc,
+        "vfree() of a slab object, or kfree_bulk() of one that vmalloc allocated",
+    )
+
+
 @routine(models="mm/slab_common.c: start address from the address of the link")
 def recover_start(head: Object) -> Object:
     """The object that start-address recovery gives for a link word; NULL for an invalid place.
@@ -96,8 +115,11 @@ def recover_start(head: Object) -> Object:
     Which outcome a recovery has for an allocation kind is proved bit by bit elsewhere
     (`nolock prove start-address`) and comes here as configuration: right, a wrong place in the
     same slot (KFENCE reports an invalid free and the object stays allocated), another object, or
-    a load from a struct page that does not exist.
+    a load from a struct page that does not exist. Where slab and vmalloc objects are mixed, the
+    outcome is that for vmalloc ones; slab objects are recovered right.
     """
+    if cfg.vmallocs > 0 and not is_vmalloc_addr(head):
+        return head
     if cfg.recovery_faults:
         fault_on_struct_page()
     if cfg.recovery_wrong_place:

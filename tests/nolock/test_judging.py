@@ -17,6 +17,7 @@ from nolock.jobs import Job, properties_of
 from nolock.mutation import MutantRow, killed_by
 from nolock.verdicts import Standing, verdicts_of
 from nolock.verify import Report, exit_code
+from nolock.work import settings_of
 from properties.registry import PROPERTIES
 
 HERE = Provenance("a.py", 1, 0, "text")
@@ -95,7 +96,21 @@ def test_start_address_is_not_claimed_for_plain_slab_objects() -> None:
     """Guards against a verdict on a property that the run cannot violate."""
     assert "start_address" not in properties_of(RUN)
     assert "start_address" in properties_of(replace(RUN, kind="vmalloc"))
+    assert "start_address" in properties_of(replace(RUN, knobs=(("vmallocs", 1),)))
     assert properties_of(replace(RUN, properties=("start_address",))) == ("start_address",)
+
+
+@pytest.mark.parametrize(
+    ("recovery", "vmallocs", "faults"),
+    [("seed", 1, True), ("seed", 0, False), ("corrected", 1, False), ("", 1, False)],
+)
+def test_some_objects_from_vmalloc(recovery: str, vmallocs: int, faults: bool) -> None:
+    """Guards against a run with two kinds in which every recovery is right."""
+    knobs = (("vmallocs", vmallocs),)
+    job = Job("d", "d", Path("d.py"), RUN, knobs, ("start_address",), recovery=recovery)
+    settings = settings_of(job)
+    assert isinstance(settings, dict)
+    assert ("recovery_faults" in settings) is faults
 
 
 def test_coverage_is_the_union_of_the_runs() -> None:
