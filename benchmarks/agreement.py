@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.checkers import Said, build_rumur, build_spin, build_tlc, missing
 from engines.explicit.explore import Options, explore
+from engines.reductions.wanted import NO_REDUCTIONS
 from model.language.machine import Machine
 from nolock.catalogue import design_named, runs_named
 from nolock.jobs import OneOff, jobs_of
@@ -110,7 +111,7 @@ class Found:
 
 def found(machine: Machine) -> Found:
     """Search."""
-    result = explore(machine, Options(merge_local=False, merge_locks=False, symmetry=False))
+    result = explore(machine, Options(reductions=NO_REDUCTIONS))
     if not result.complete:
         raise RuntimeError(f"{machine.name}: stopped, {result.reason}")
     violations = {

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.cases import Case, machine_named
 from engines.explicit.explore import Options, explore
+from engines.reductions.wanted import NO_REDUCTIONS, Reductions
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,7 @@ def measure(case: Case) -> Measured:
         Options(
             engine=case.engine,
             seconds=case.seconds,
-            merge_local=case.reductions,
-            merge_locks=case.reductions,
-            symmetry=case.reductions,
+            reductions=Reductions() if case.reductions else NO_REDUCTIONS,
             threads=case.threads,
             fingerprints=case.fingerprints,
             memory=case.memory,

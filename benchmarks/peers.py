@@ -28,6 +28,7 @@ from benchmarks.checkers import Built, build_rumur, build_spin, missing
 from benchmarks.peers_report import Race, Sample, as_data, as_markdown, as_table, this_setting
 from benchmarks.synthetic import synthetic
 from engines.explicit.explore import Options, explore
+from engines.reductions.wanted import ALL_REDUCTIONS, NO_REDUCTIONS
 from model.language.machine import Machine
 from nolock.output import write_whole
 
@@ -199,10 +200,8 @@ def by_nolock(name: str, cache: Path, *, reduced: bool) -> Sample:
 def search(name: str, *, reduced: bool) -> dict[str, float]:
     """In the child: one thread, the C engine."""
     machine = machine_named(name)
-    options = Options(
-        engine="c", merge_local=reduced, merge_locks=reduced, symmetry=reduced, threads=1
-    )
-    found = explore(machine, options)
+    reductions = ALL_REDUCTIONS if reduced else NO_REDUCTIONS
+    found = explore(machine, Options(engine="c", reductions=reductions))
     if not found.complete or found.violations:
         raise SystemExit(f"{name}: {found.reason}, {', '.join(found.violations)}")
     return {

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 
 from engines.explicit.explore import Engine, Options, explore
+from engines.reductions.wanted import NO_REDUCTIONS
 from model.language.machine import (
     Binary,
     BinaryOp,
@@ -153,7 +154,7 @@ def main() -> None:
     )
     for bits in args.bits:
         for engine in ENGINES:
-            options = Options(engine, seconds=args.seconds, merge_local=False, symmetry=False)
+            options = Options(engine, seconds=args.seconds, reductions=NO_REDUCTIONS)
             found = explore(synthetic(bits, name), options)
             print(
                 f"{found.bits:>5} {engine:<7} {found.states:>12,}"

@@ -92,7 +92,7 @@ class Walker:
 
     def _edges(self, state: Packed) -> Iterator[Edge]:
         irqs_off = bool(self.irqs_off(state))
-        for code, number, system, after in self.steps.successors(state, []):
+        for code, number, system, after, _ in self.steps.successors(state, []):
             yield Edge(
                 number,
                 self.processes[number],

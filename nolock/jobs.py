@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from engines.reductions.wanted import ALL_REDUCTIONS, Reductions
 from model.environments import contradiction
 from model.language.declarations import ROOT, Knob, nearest
 from model.manifest import Manifest, Run
@@ -44,9 +45,7 @@ class Search:
     engine: Literal["auto", "c", "python"] = "auto"
     memory: int = 1 << 30
     seconds: float | None = None
-    merge_local: bool = True
-    merge_locks: bool = True
-    symmetry: bool = True
+    reductions: Reductions = ALL_REDUCTIONS
     keep_c: Path | None = None
     threads: int = 1
     fingerprints: bool = False

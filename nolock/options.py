@@ -21,6 +21,13 @@ if TYPE_CHECKING:  # imported where they are needed: `nolock --help` does withou
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
+_REDUCTIONS = {
+    "merge_local": "Do not merge steps nobody can see.",
+    "merge_locks": "Do not merge steps under a lock.",
+    "partial_order": "Do not take steps first that commute with those of others.",
+    "place_interrupts": "Do not take steps first that commute with what may arrive.",
+    "symmetry": "Do not identify renamed objects.",
+}
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -107,9 +114,11 @@ def search_options(command: Command) -> Command:
             help="Lossy: store hashes of states; verdicts say how likely one was missed.",
         ),
         time_limit_option("Limit of each search."),
-        click.option("--no-merge-local", is_flag=True, help="Do not merge steps nobody can see."),
-        click.option("--no-merge-locks", is_flag=True, help="Do not merge steps under a lock."),
-        click.option("--no-symmetry", is_flag=True, help="Do not identify renamed objects."),
+        *(
+            click.option(f"--no-{name.replace('_', '-')}", is_flag=True, help=text)
+            for name, text in _REDUCTIONS.items()
+        ),
+        click.option("--no-reductions", is_flag=True, help="All of these: explore every state."),
         path_option("--keep-c", "DIR", "Write the generated C there."),
     ]  # fmt: skip
     return _with(command, options)
@@ -185,6 +194,7 @@ class Given:
     def search(self) -> Search:
         """How to search; the memory is that of all searches together."""
         from engines.explicit.explore import available_memory
+        from engines.reductions.wanted import Reductions
         from nolock.jobs import Search
 
         keep_c: Path | None = self.values["keep_c"]
@@ -195,13 +205,13 @@ class Given:
                 raise InputError(f"--keep-c {keep_c}: {error.strerror}") from None
         memory = self.values["memory"]
         total = memory_size(memory) if memory else available_memory() * 3 // 4
+        none = self.values["no_reductions"]
+        wanted = {name: not (none or self.values[f"no_{name}"]) for name in _REDUCTIONS}
         return Search(
             engine=cast("Literal['auto', 'c', 'python']", self.values["engine"]),
             memory=total,
             seconds=self.values["time_limit"],
-            merge_local=not self.values["no_merge_local"],
-            merge_locks=not self.values["no_merge_locks"],
-            symmetry=not self.values["no_symmetry"],
+            reductions=Reductions(**wanted),
             keep_c=keep_c,
             threads=self.values["threads"],
             fingerprints=self.values["fingerprints"],

@@ -37,9 +37,7 @@ def _path(fingerprint: str, prop: str, job: Job) -> Path:
         fingerprint,
         prop,
         job.key,
-        search.merge_local,
-        search.merge_locks,
-        search.symmetry,
+        search.reductions,
     )
     name = hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
     return cache_directory() / "traces" / f"{name}.json"

@@ -68,9 +68,7 @@ def run_job(job: Job, report: Report) -> Result:
         engine=job.search.engine,
         memory=job.search.memory,
         seconds=job.search.seconds,
-        merge_local=job.search.merge_local,
-        merge_locks=job.search.merge_locks,
-        symmetry=job.search.symmetry,
+        reductions=job.search.reductions,
         keep_c=keep_c,
         threads=job.search.threads,
         fingerprints=job.search.fingerprints,
@@ -148,9 +146,8 @@ def prepared_of(
         built(machine)
         return prepare(machine, options)
 
-    reductions = (options.merge_local, options.merge_locks, options.symmetry)
     compiles = options.engine != "python" and options.compiler is not None
-    key = (*_what(job, settings), reductions, compiles)
+    key = (*_what(job, settings), options.reductions, compiles)
     prepared = kept("machine", key, make, lambda prepared: job.files)
     if not new:
         built(prepared.machine)

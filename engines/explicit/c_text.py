@@ -120,6 +120,13 @@ class Text:
             return ""
         return f", {' + '.join(terms) or '0'}"
 
+    def member(self, value: str, members: frozenset[int]) -> str:
+        """C for whether a value is in a set."""
+        if len(members) == 1:
+            (only,) = members
+            return f"({value} == {number(only)})"
+        return f"nl_in({value}, {self._set(members)}, {_set_words(members)})"
+
     def _set(self, members: frozenset[int]) -> str:
         return self._sets.setdefault(members, f"set_{len(self._sets)}")
 
@@ -167,6 +174,16 @@ class Text:
             f"NL_ACCESSOR void {put}(word *s{index}, val v)",
             f"{{ {unused}s[{word}] = (s[{word}] & ~((word){mask} << ({shift})))"
             f" | (word)(v{down}) << ({shift}); }}",
+        ]
+
+    def hit(self, field: Field) -> list[str]:
+        """A function that says whether a set of bits has one of a cell's bits."""
+        word, shift = _place(field)
+        index = ", val i" if field.variable.dims else ""
+        unused = "(void)i; " if index and field.variable.size == 1 else ""
+        return [
+            f"NL_ACCESSOR int {self.names.of('hit', field.variable.name)}(const word *u{index})",
+            f"{{ {unused}return (u[{word}] >> ({shift}) & {field.mask:#x}u) != 0; }}",
         ]
 
     def aging(self, variables: Sequence[str]) -> list[str]:

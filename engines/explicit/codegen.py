@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from engines.explicit.ahead_c import AheadC
 from engines.explicit.c_bodies import Bodies
 from engines.explicit.c_text import Text, comment, number
 from engines.explicit.ranges import Scope, guard_scope, process_scope
-from engines.reductions.merging import FIRST_LANDMARK, MOST_MERGED, NO_MERGING, Merging
+from engines.reductions.merging import NO_MERGING, Merging
 from engines.reductions.symmetry import Symmetry, renamed
 from engines.reductions.symmetry_c import canonical_c
 from model.language.actors import Actors
@@ -39,6 +40,7 @@ PROLOGUE = """\
 #define NL_WORDS {words}
 #define NL_ACCESSOR static inline __attribute__((always_inline, unused))
 #define NL_STEP static __attribute__((unused))
+{ahead}
 
 NL_ACCESSOR word *begin(const word *s, struct nl_out *out, int system)
 {{
@@ -53,15 +55,18 @@ NL_ACCESSOR word *begin(const word *s, struct nl_out *out, int system)
 
 END = """
 NL_STEP void end(struct nl_out *out, word *n, uint32_t transition, uint32_t actor, int code)
-{
+{{
 	out->fired[transition]++;
-	if (code != NL_FINE) {
+	if (code != NL_FINE) {{
 		nl_failed(out, transition, actor != 0, code);
 		return;
-	}
+	}}
+	{ahead}
 	canonical(n);
+	if (out->also)
+		out->also[out->count] = also;
 	out->actors[out->count++] = actor;
-}
+}}
 """
 
 
@@ -85,20 +90,21 @@ def generate(
     bodies = writer.bodies
     transitions = [line for at in range(len(machine.transitions)) for line in bodies.transition(at)]
     runs = [line for proc in machine.processes for line in writer.may_run(proc)]
-    ahead = [line for proc in machine.processes for line in writer.run_ahead(proc)]
+    ahead = AheadC(writer.text, merging)
+    merged = ahead.lines()
     successors = writer.successors()
     predicates = writer.predicates()
     parts = [
         f"/* The steps of {comment(machine.name)}. Generated. */",
-        PROLOGUE.format(words=layout.words),
+        PROLOGUE.format(words=layout.words, ahead="\n".join(ahead.header())),
         *writer.text.sets(),
         *writer.text.accessors(),
         *writer.text.aging(sorted(bodies.aged)),
         *canonical_c(layout, symmetry),
-        END,
         *transitions,
         *runs,
-        *ahead,
+        *merged,
+        END.format(ahead=ahead.call()),
         *successors,
         *predicates,
         *writer.model(),
@@ -236,9 +242,6 @@ class _Writer:
         arguments = ", ".join(["n", *self.text.params(tr)])
         yield f"{inner}n = begin(s, out, {system});"
         yield f"{inner}code = do_{at}({arguments});"
-        if proc is not None and self._merges(proc):
-            yield f"{inner}if (code == NL_FINE)"
-            yield f"{inner}\t{self._name('ahead', proc)}(n, self, out->fired);"
         yield f"{inner}end(out, n, {at}, {self._actor(at)}, code);"
         if opened:
             yield f"{tabs}}}"
@@ -256,66 +259,6 @@ class _Writer:
             name = self.text.names.of("p", param.name)
             index = f"({index} * {param.hi - param.lo + 1} + {name} - {number(param.lo)})"
         return f"(uint32_t)({first} + {index})" if index != "0" else f"{first}"
-
-    # -- run-ahead --
-
-    def _merges(self, proc: Process) -> bool:
-        return any(self.machine.transitions[at].process == proc.name for at in self.merging.steps)
-
-    def run_ahead(self, proc: Process) -> list[str]:
-        """`ahead_<process>`: executes the mergeable steps that follow, as one with the last.
-
-        Where anything is wrong it stops before the step: the search proper then reports it.
-        """
-        if not self._merges(proc):
-            return []
-        scope = process_scope(self.machine, proc)
-        pc = self.text.load(proc.pc_var, (Param("self"),), scope, "n")
-        body = [
-            f"\tfor (int steps = 0; steps < {MOST_MERGED}; steps++) {{",
-            f"\t\tif (remember_at > {FIRST_LANDMARK} && !memcmp(n, landmark, sizeof(landmark)))",
-            "\t\t\treturn;",
-            "\t\tif (steps == remember_at) {",
-            "\t\t\tmemcpy(landmark, n, sizeof(landmark));",
-            "\t\t\tremember_at *= 2;",
-            "\t\t}",
-            f"\t\tif (!{self._name('runs', proc)}(n, self, &bad) || bad)",
-            "\t\t\treturn;",
-            f"\t\tswitch ({pc}) {{",
-        ]
-        for at, condition in self.merging.steps.items():
-            if self.machine.transitions[at].process == proc.name:
-                body.append(f"\t\tcase {self.machine.transitions[at].pc}:")
-                body += self._merged(at, condition, scope)
-        body += ["\t\tdefault:", "\t\t\treturn;", "\t\t}", "\t}"]
-        name = self._name("ahead", proc)
-        head = [
-            "",
-            f"NL_STEP void {name}(word *n, val self, uint64_t *fired)",
-            "{",
-            f"\tint bad = 0, remember_at = {FIRST_LANDMARK};",
-            "\tword landmark[NL_WORDS];",
-        ]
-        if any("before" in line for line in body):
-            head.append("\tword before[NL_WORDS];")
-        return [*head, "", *body, "}"]
-
-    def _merged(self, at: int, condition: Expr, scope: Scope) -> Iterator[str]:
-        tabs = "\t\t\t"
-        if condition != Const(1):
-            text = self.text.expr(condition, scope, "n")
-            yield f"{tabs}if (!({text}) || bad)"
-            yield f"{tabs}\treturn;"
-        if at in self.bodies.failing:
-            yield f"{tabs}memcpy(before, n, sizeof(before));"
-            yield f"{tabs}if (do_{at}(n, self) != NL_FINE) {{"
-            yield f"{tabs}\tmemcpy(n, before, sizeof(before));"
-            yield f"{tabs}\treturn;"
-            yield f"{tabs}}}"
-        else:
-            yield f"{tabs}do_{at}(n, self);"
-        yield f"{tabs}fired[{at}]++;"
-        yield f"{tabs}break;"
 
     # -- predicates --
 
@@ -343,7 +286,9 @@ class _Writer:
     def model(self) -> list[str]:
         """The description that `explore.c` reads."""
         machine = self.machine
+        actors = map(str, (*self.actors.instances, 0))
         return [
+            f"\nstatic const uint32_t instances[] = {{ {', '.join(actors)} }};",
             "",
             "const struct nl_model nl_model = {",
             "\t.words = NL_WORDS,",
@@ -352,6 +297,7 @@ class _Writer:
             f"\t.invariants = {len(machine.invariants)},",
             f"\t.goals = {len(machine.goals)},",
             f"\t.actors = {self.actors.count},",
+            "\t.instances = instances,",
             f"\t.max_successors = {max_successors(machine)},",
             "\t.successors = successors,",
             "\t.broken = broken,",

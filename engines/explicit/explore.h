@@ -28,6 +28,7 @@ struct nl_first {
 struct nl_out {
 	word *slots;
 	uint32_t *actors;            /* per slot: who made it, 0 for the environment */
+	uint64_t *also;              /* per slot, if asked for: instances with steps merged into it */
 	uint32_t count;              /* slots taken */
 	uint32_t state;              /* index of the state being expanded */
 	uint32_t enabled;            /* firings of this state */
@@ -46,6 +47,7 @@ struct nl_model {
 	uint32_t invariants;
 	uint32_t goals;
 	uint32_t actors; /* their numbers are below this */
+	const uint32_t *instances; /* the actor of each instance of a process */
 	uint32_t max_successors;
 	void (*successors)(const word *s, struct nl_out *out);
 	uint64_t (*broken)(const word *s, int *bad); /* bit per invariant that does not hold */

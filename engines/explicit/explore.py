@@ -23,8 +23,9 @@ from engines.explicit.search import (
     Storing,
 )
 from engines.explicit.traces import Expander
-from engines.reductions.merging import NO_MERGING, Merging, merging
+from engines.reductions.merging import Merging, merging
 from engines.reductions.symmetry import Symmetry, symmetry
+from engines.reductions.wanted import ALL_REDUCTIONS, Reductions
 from engines.result import Exploration, GoalReport, Trace, Violation
 from model.language.layout import layout
 from model.language.machine import Check, Goal, Machine
@@ -40,7 +41,7 @@ class Options:
 
     `threads` and `fingerprints` are for the C engine (see `Storing`).
 
-    `merge_locks` has an effect with `merge_local` only. `auto` takes C where there is a compiler.
+    `auto` takes C where there is a compiler.
     `keep_c` is where the generated C is written to. `compiler` is what `find_compiler()` found;
     `explore` asks it where there is none.
     """
@@ -48,9 +49,7 @@ class Options:
     engine: Engine = "auto"
     memory: int | None = None
     seconds: float | None = None
-    merge_local: bool = True
-    merge_locks: bool = True
-    symmetry: bool = True
+    reductions: Reductions = ALL_REDUCTIONS
     keep_c: Path | None = None
     compiler: Compiler | None = None
     threads: int = 1
@@ -72,8 +71,8 @@ class Prepared:
 
 def prepare(machine: Machine, options: Options = Options()) -> Prepared:
     """Everything before a search that does not depend on limits or on a compiler."""
-    plan = merging(machine, options.merge_locks) if options.merge_local else NO_MERGING
-    renaming = symmetry(machine) if options.symmetry else None
+    plan = merging(machine, options.reductions)
+    renaming = symmetry(machine) if options.reductions.symmetry else None
     generated = None
     if options.engine != "python" and options.compiler is not None:
         generated = generate(machine, layout(machine), plan, renaming)
@@ -163,6 +162,9 @@ def _reductions(plan: Merging, renaming: Symmetry | None) -> tuple[str, ...]:
     named = []
     if plan.steps:
         named.append("merging")
+    if plan.independent is not None and plan.independent.steps:
+        named += ["partial order"] if plan.independent.order else []
+        named += ["interrupt placement"] if plan.independent.arrivals else []
     if renaming is not None and renaming.records:
         named.append("symmetry")
     return tuple(named)

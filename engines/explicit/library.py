@@ -95,7 +95,7 @@ def open_library(path: Path) -> Any:
         "nl_cycles_round": (ctypes.c_int, [pointer, number]),
         "nl_cycles_slice": (ctypes.c_int, [pointer, number]),
         "nl_cycles_first": (state, [pointer]),
-        "nl_cycles_edges": (ctypes.c_uint32, [pointer, state, pointer, pointer]),
+        "nl_cycles_edges": (ctypes.c_uint32, [pointer, state, *3 * [pointer]]),
         "nl_cycles_peak": (number, [pointer]),
         "nl_most_successors": (ctypes.c_uint32, []),
     }

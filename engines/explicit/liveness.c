@@ -84,6 +84,17 @@ static uint32_t inside(const struct nl_cycles *x, uint32_t slot, uint32_t compon
 	return has(x->live, to) && x->low[rank_of(x, to)] == component ? to : NL_NONE;
 }
 
+/* Whether a step, or one that is merged with it, is by somebody of whom none was known yet. */
+static int somebody_new(const struct nl_cycles *x, uint32_t slot)
+{
+	if (!x->does[x->out.actors[slot]])
+		return 1;
+	for (uint64_t left = x->out.also[slot]; left; left &= left - 1)
+		if (!x->does[nl_model.instances[__builtin_ctzll(left)]])
+			return 1;
+	return 0;
+}
+
 /* Who can step in one state of the component, and who does within it. */
 static void count_one(struct nl_cycles *x, uint32_t i)
 {
@@ -92,8 +103,11 @@ static void count_one(struct nl_cycles *x, uint32_t i)
 		const uint32_t actor = x->out.actors[k];
 
 		x->can[actor] = 1;
-		if (!x->does[actor] && inside(x, k, x->component) != NL_NONE)
-			x->does[actor] = 1;
+		if (!somebody_new(x, k) || inside(x, k, x->component) == NL_NONE)
+			continue;
+		x->does[actor] = 1;
+		for (uint64_t left = x->out.also[k]; left; left &= left - 1)
+			x->does[nl_model.instances[__builtin_ctzll(left)]] = 1;
 	}
 }
 
@@ -285,10 +299,12 @@ uint32_t nl_cycles_first(const struct nl_cycles *x)
 }
 
 /*
- * Who can step in a state of the fair component, and to which state of it (NL_NONE: out of it).
- * Both arrays have nl_model.max_successors places; returns how many are filled.
+ * Who can step in a state of the fair component, and to which state of it (NL_NONE: out of it); and
+ * whose steps are merged with that one. The arrays have nl_model.max_successors places; returns how
+ * many are filled.
  */
-uint32_t nl_cycles_edges(struct nl_cycles *x, uint32_t i, uint32_t *actors, uint32_t *to)
+uint32_t nl_cycles_edges(struct nl_cycles *x, uint32_t i, uint32_t *actors, uint32_t *to,
+			 uint64_t *also)
 {
 	uint32_t count = 0;
 
@@ -297,6 +313,7 @@ uint32_t nl_cycles_edges(struct nl_cycles *x, uint32_t i, uint32_t *actors, uint
 		if (!x->out.actors[k])
 			continue;
 		actors[count] = x->out.actors[k];
+		also[count] = x->out.also[k];
 		to[count++] = inside(x, k, x->best_component);
 	}
 	return count;

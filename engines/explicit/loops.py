@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
-Edges = Callable[[int], list[tuple[int, int | None]]]
-"""Who can step in a state, and to which state of the component, if it stays inside."""
+
+class Edge(NamedTuple):
+    """Who can step in a state, and to which state of the component: None if it leads out of it.
+
+    `everybody` are also those whose steps are merged with this one.
+    """
+
+    actor: int
+    to: int | None
+    everybody: frozenset[int]
+
+
+Edges = Callable[[int], list[Edge]]
 
 Step = tuple[int, int]
 """Who steps, and the state it leads to."""
@@ -18,38 +30,43 @@ def fair_loop(start: int, edges: Edges) -> list[Step]:
     Not the shortest, but short: who is missing is looked for nearest first.
     """
     done: list[Step] = []
-    can = {actor for actor, _ in edges(start)}
+    does: set[int] = set()
+    can = {edge.actor for edge in edges(start)}
     while True:
-        missing = can - {actor for actor, _ in done}
+        missing = can - does
         here = done[-1][1] if done else start
         if not missing and done and here == start:
             return done
         if missing:
             # Called before `missing` is another one.
-            done += _way(here, edges, lambda step: step[0] in missing)  # noqa: B023
+            way = _way(here, edges, lambda edge: not missing.isdisjoint(edge.everybody))  # noqa: B023
         else:
-            done += _way(here, edges, lambda step: step[1] == start)
-        can |= {actor for _, state in done for actor, _ in edges(state)}
+            way = _way(here, edges, lambda edge: edge.to == start)
+        for edge, to in way:
+            done.append((edge.actor, to))
+            does |= edge.everybody
+            can |= {following.actor for following in edges(to)}
 
 
-def _way(here: int, edges: Edges, ends: Callable[[Step], bool]) -> list[Step]:
-    """The shortest way whose last step is as wanted; the component has one."""
-    came: dict[int, tuple[int, Step] | None] = {here: None}
+def _way(here: int, edges: Edges, ends: Callable[[Edge], bool]) -> list[tuple[Edge, int]]:
+    """The shortest way whose last edge is as wanted; the component has one."""
+    came: dict[int, tuple[int, Edge] | None] = {here: None}
     waiting = deque([here])
     while waiting:
         state = waiting.popleft()
-        for actor, to in edges(state):
-            if to is None:
+        for edge in edges(state):
+            if edge.to is None:
                 continue
-            if ends((actor, to)):
-                way = [(actor, to)]
+            if ends(edge):
+                way = [(edge, edge.to)]
                 link = came[state]
                 while link is not None:
                     before, step = link
-                    way.append(step)
+                    assert step.to is not None
+                    way.append((step, step.to))
                     link = came[before]
                 return way[::-1]
-            if to not in came:
-                came[to] = (state, (actor, to))
-                waiting.append(to)
+            if edge.to not in came:
+                came[edge.to] = (state, edge)
+                waiting.append(edge.to)
     raise AssertionError("the component is not strongly connected, or not fair")

@@ -26,7 +26,8 @@ from engines.explicit.search import (
     Storing,
 )
 from engines.reductions.merging import Merging
-from engines.reductions.symmetry import Symmetry
+from engines.reductions.symmetry import Symmetry, renamed
+from model.language.actors import Actors
 from model.language.interpreter import State
 from model.language.layout import Layout, layout
 from model.language.machine import Check, Machine
@@ -76,7 +77,9 @@ def search(
         if storing.fingerprints:
             checks = len(generated.checks)
             reason = running.find_again(reason, checks, storing, compiled, limits, progress)
-        return running.result(machine, generated.checks, reason, compiled - began, compiled, limits)
+        instances = Actors(machine, renamed(symmetry)).instances
+        took = compiled - began
+        return running.result(machine, generated.checks, reason, took, compiled, limits, instances)
 
 
 def _stored_bytes(places: Layout) -> int:
@@ -221,6 +224,7 @@ class _Search:
         compile_seconds: float,
         began: float,
         limits: Limits,
+        instances: tuple[int, ...],
     ) -> RawSearch:
         """All that the search found."""
         counts = self.counts()
@@ -228,6 +232,7 @@ class _Search:
             self._library,
             self._handle,
             machine.goals,
+            instances,
             self._state,
             self._path,
             limits,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engines.explicit.library import NONE, Graph
-from engines.explicit.loops import fair_loop
+from engines.explicit.loops import Edge, fair_loop
 from engines.explicit.search import Limits, RawGoal, RawLasso, Reason, Stopped
 from model.language.interpreter import State
 from model.language.machine import Goal
@@ -24,13 +24,15 @@ _WORTH_A_SWEEP = 16
 class GoalJudge:
     """Judges goals one after the other; Ctrl-C and the time limit are seen between two calls.
 
-    `state` gives the state of a number and `path` those from the initial one to it. `used` is the
-    memory of the search, `memory` what judging took besides.
+    `instances` are the actors of all processes' instances. `state` gives the state of a number and
+    `path` those from the initial one to it. `used` is the memory of the search, `memory` what
+    judging took besides.
     """
 
     library: Any
     handle: int
     goals: tuple[Goal, ...]
+    instances: tuple[int, ...]
     state: Callable[[int], State]
     path: Callable[[int], tuple[State, ...]]
     limits: Limits
@@ -133,14 +135,23 @@ class GoalJudge:
     def _lasso(self, cycles: int) -> RawLasso:
         most = self.library.nl_most_successors()
         actors, targets = (ctypes.c_uint32 * most)(), (ctypes.c_uint32 * most)()
+        also = (ctypes.c_uint64 * most)()
 
-        def edges(number: int) -> list[tuple[int, int | None]]:
-            count = self.library.nl_cycles_edges(cycles, number, actors, targets)
-            pairs = zip(actors[:count], targets[:count], strict=True)
-            return [(actor, None if to == NONE else to) for actor, to in pairs]
+        def edges(number: int) -> list[Edge]:
+            count = self.library.nl_cycles_edges(cycles, number, actors, targets, also)
+            return [
+                Edge(actor, None if to == NONE else to, frozenset({actor, *self._who(bits)}))
+                for actor, to, bits in zip(
+                    actors[:count], targets[:count], also[:count], strict=True
+                )
+            ]
 
         start = self.library.nl_cycles_first(cycles)
         loop = fair_loop(start, edges)
         return RawLasso(
             self.path(start), tuple((actor, self.state(number)) for actor, number in loop)
         )
+
+    def _who(self, bits: int) -> Iterator[int]:
+        """The actors of the instances that have a bit."""
+        return (actor for at, actor in enumerate(self.instances) if bits >> at & 1)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+from engines.explicit.loops import Edge
 from engines.explicit.python_goals import GoalJudge, StateGraph
 from engines.explicit.python_text import GeneratedPython, generate_python
 from engines.explicit.search import (
@@ -21,7 +22,8 @@ from engines.explicit.search import (
     Reason,
 )
 from engines.reductions.merging import NO_MERGING, Merging
-from engines.reductions.symmetry import Symmetry
+from engines.reductions.symmetry import Symmetry, renamed
+from model.language.actors import Actors
 from model.language.interpreter import State
 from model.language.machine import Machine
 
@@ -43,7 +45,13 @@ def search(
     """Explores all states with generated Python."""
     began = time.monotonic()
     generated = generate_python(machine, merging, symmetry)
-    running = _Search(machine, Steps.load(machine, generated, symmetry), generated, limits)
+    running = _Search(
+        machine,
+        Steps.load(machine, generated, symmetry),
+        generated,
+        limits,
+        Actors(machine, renamed(symmetry)).instances,
+    )
     compiled = time.monotonic()
     reason = running.run(compiled, progress)
     return running.result(reason, compiled - began, compiled)
@@ -71,6 +79,7 @@ class Steps:
             "thaw": bytearray if small else list,
             "freeze": freeze,
             "fired": [0] * len(machine.transitions),
+            **generated.tables,
         }
         exec(compile(generated.source, f"<steps of {machine.name}>", "exec"), space)
         return Steps(
@@ -108,14 +117,14 @@ def _canonical(
         return lambda packed: packed
     moves = [renaming.packed_moves() for renaming in symmetry.renamings[1:]]
     # The last cell twice: of a single one itemgetter would make no tuple.
-    tables = [(itemgetter(*sources, sources[-1]), renamed) for sources, renamed in moves]
+    tables = [(itemgetter(*sources, sources[-1]), names) for sources, names in moves]
 
     def canonical(packed: Packed) -> Packed:
         least: Packed = packed
-        for taken_from, renamed in tables:
+        for taken_from, renames in tables:
             other = list(taken_from(packed))
             other.pop()
-            for at, names in renamed:
+            for at, names in renames:
                 other[at] = names[other[at]]
             candidate = freeze(other)
             # Both are packed alike: an int each, or a tuple each.
@@ -132,6 +141,7 @@ class _Search:
     steps: Steps
     generated: GeneratedPython
     limits: Limits
+    instances: tuple[int, ...]
     states: list[Packed] = field(default_factory=list)
     numbers: dict[Packed, int] = field(default_factory=dict)
     parents: array[int] = field(default_factory=lambda: array("L"))
@@ -231,7 +241,7 @@ class _Search:
             return True
         system_enabled = excused = False
         self.transitions += len(found)
-        for code, transition, actor, successor in found:
+        for code, transition, actor, successor, _ in found:
             steps.fired[transition] += 1
             system_enabled |= bool(actor)
             if code:
@@ -307,10 +317,14 @@ class _Search:
             numbers.append(self.parents[numbers[-1]])
         return tuple(self.steps.unpack(self.states[at]) for at in reversed(numbers))
 
-    def _steps_of(self, number: int) -> list[tuple[int, int]]:
+    def _steps_of(self, number: int) -> list[Edge]:
         """The system's steps from a state: who makes them, and where they lead."""
         return [
-            (actor, self.numbers[self.steps.canonical(successor)])
-            for code, _, actor, successor in self.steps.successors(self.states[number], [])
+            Edge(
+                actor,
+                self.numbers[self.steps.canonical(successor)],
+                frozenset({actor, *(a for at, a in enumerate(self.instances) if also >> at & 1)}),
+            )
+            for code, _, actor, successor, also in self.steps.successors(self.states[number], [])
             if actor and not code
         ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import networkx as nx
 
-from engines.explicit.loops import fair_loop
+from engines.explicit.loops import Edge, fair_loop
 from engines.explicit.search import Limits, RawGoal, RawLasso, Reason, Stopped
 from model.language.interpreter import State
 from model.language.machine import Goal
@@ -32,7 +32,7 @@ class StateGraph:
     loops: set[int]
     edges: array[int]
     first_edge: array[int]
-    steps: Callable[[int], list[tuple[int, int]]]
+    steps: Callable[[int], list[Edge]]
     state: Callable[[int], State]
     path: Callable[[int | None], tuple[State, ...]]
 
@@ -159,19 +159,20 @@ class GoalJudge:
 
     def _without_unfair(self, component: set[int]) -> set[int]:
         """The states in which only those can step who do step inside the component."""
-        can = {number: {actor for actor, _ in self.graph.steps(number)} for number in component}
+        can = {number: {edge.actor for edge in self.graph.steps(number)} for number in component}
         does = {
             actor
             for number in component
-            for actor, to in self.graph.steps(number)
-            if to in component
+            for edge in self.graph.steps(number)
+            if edge.to in component
+            for actor in edge.everybody
         }
         return {number for number in component if can[number] <= does}
 
     def _lasso(self, component: set[int]) -> RawLasso:
-        def edges(number: int) -> list[tuple[int, int | None]]:
+        def edges(number: int) -> list[Edge]:
             steps = self.graph.steps(number)
-            return [(actor, to if to in component else None) for actor, to in steps]
+            return [edge if edge.to in component else edge._replace(to=None) for edge in steps]
 
         start = min(component)
         loop = fair_loop(start, edges)

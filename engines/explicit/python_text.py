@@ -6,11 +6,12 @@ values. The same steps as in C, in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from engines.explicit.ahead_text import AheadText
 from engines.explicit.ranges import Scope, body_scope, guard_scope, process_scope
-from engines.reductions.merging import FIRST_LANDMARK, MOST_MERGED, Merging
+from engines.reductions.merging import Merging
 from engines.reductions.symmetry import Symmetry, renamed
 from model.language.actors import Actors
 from model.language.machine import (
@@ -26,7 +27,6 @@ from model.language.machine import (
     Machine,
     Op,
     Param,
-    Process,
     Set,
     Store,
     Temp,
@@ -52,10 +52,14 @@ def fits(v, lo, hi):
 
 @dataclass(frozen=True)
 class GeneratedPython:
-    """Source text, and the checks in the order of the numbers that the bodies return."""
+    """Source text, and the checks in the order of the numbers that the bodies return.
+
+    `tables` are what the text refers to by name.
+    """
 
     source: str
     checks: tuple[Check, ...]
+    tables: Mapping[str, object]
 
 
 def generate_python(
@@ -66,14 +70,15 @@ def generate_python(
     lines = [PROLOGUE]
     for number in range(len(machine.transitions)):
         lines += writer.body(number)
-    for proc in machine.processes:
-        lines += writer.run_ahead(proc)
+    ahead = AheadText(machine, merging, writer.expr, writer.cell, writer.name)
+    lines += ahead.lines()
     for number in range(len(machine.transitions)):
         lines += writer.firing(number)
     lines += writer.dispatch()
     lines += writer.predicates()
     sets = [f"{name} = frozenset({sorted(members)})" for members, name in writer.sets.items()]
-    return GeneratedPython("\n".join([*sets, *lines]) + "\n", tuple(writer.checks))
+    text = "\n".join([*sets, *lines]) + "\n"
+    return GeneratedPython(text, tuple(writer.checks), ahead.tables)
 
 
 class _Writer:
@@ -214,10 +219,8 @@ class _Writer:
         yield f"{tabs}    code = do_{number}({', '.join(['n', *self._params(tr)])})"
         yield f"{tabs}except Fault:"
         yield f"{tabs}    code = -1"
-        if tr.process is not None and self._merges(self.machine.process[tr.process]):
-            yield f"{tabs}if not code:"
-            yield f"{tabs}    n = {self.name('ahead', tr.process)}(n, me)"
-        yield f"{tabs}out.append((code, {number}, {self._actor(number)}, freeze(n)))"
+        yield f"{tabs}n, also = (n, 0) if code else ahead(n)"
+        yield f"{tabs}out.append((code, {number}, {self._actor(number)}, freeze(n), also))"
 
     def _actor(self, number: int) -> str:
         """The number of who makes a step."""
@@ -231,44 +234,6 @@ class _Writer:
             at = f"{self.name('p', param.name)} - {param.lo}"
             index = f"({index} * {param.hi - param.lo + 1} + {at})" if index else f"({at})"
         return f"{first} + {index}" if index else str(first)
-
-    def _merges(self, proc: Process) -> bool:
-        return any(self.machine.transitions[at].process == proc.name for at in self.merging.steps)
-
-    def run_ahead(self, proc: Process) -> Iterator[str]:
-        """Executes the mergeable steps that follow; stops before one that goes wrong."""
-        if not self._merges(proc):
-            return
-        scope = process_scope(self.machine, proc)
-        pc = self.expr(Load(proc.pc_var, (Param("self"),)), scope, "n")
-        yield f"\n{self.name('table', proc.name)} = {{"
-        for at, condition in self.merging.steps.items():
-            tr = self.machine.transitions[at]
-            if tr.process == proc.name:
-                test = self.expr(condition, scope, "n")
-                yield f"    {tr.pc}: ({at}, lambda n, me: {test}, do_{at}),"
-        yield "}"
-        yield f"\ndef {self.name('ahead', proc.name)}(n, me):"
-        yield f"    landmark, remember_at = None, {FIRST_LANDMARK}"
-        yield f"    for steps in range({MOST_MERGED}):"
-        yield "        if n == landmark:"
-        yield "            break"
-        yield "        if steps == remember_at:"
-        yield "            landmark, remember_at = n, 2 * remember_at"
-        yield f"        step = {self.name('table', proc.name)}.get({pc})"
-        yield "        if step is None:"
-        yield "            break"
-        yield "        try:"
-        yield f"            if not {self.expr(proc.may_run, scope, 'n')} or not step[1](n, me):"
-        yield "                break"
-        yield "            after = n.copy()"
-        yield "            if step[2](after, me):"
-        yield "                break"
-        yield "        except Fault:"
-        yield "            break"
-        yield "        fired[step[0]] += 1"
-        yield "        n = after"
-        yield "    return n"
 
     # -- dispatch --
 

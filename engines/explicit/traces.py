@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from engines.explicit.search import Finding
-from engines.reductions.merging import Merging, run_ahead
+from engines.reductions.ahead import run_ahead
+from engines.reductions.merging import Merging
 from engines.reductions.symmetry import Symmetry
 from engines.result import EngineDisagreement, Trace
 from model.language.interpreter import Firing, State, enabled, evaluate, fire
@@ -83,7 +84,7 @@ class Expander:
         for firing in filter(wanted, enabled(self.machine, state)):
             successor = fire(self.machine, state, firing)
             if successor.violated is None:
-                ahead, reached = run_ahead(self.machine, self.merging, successor.state, firing)
+                ahead, reached = run_ahead(self.machine, self.merging, successor.state)
                 yield (firing, *ahead), reached
 
     def _failing(self, state: State, check: Check) -> Firing:

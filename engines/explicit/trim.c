@@ -118,6 +118,7 @@ void nl_cycles_free(struct nl_cycles *x)
 	free(x->state);
 	free(x->out.slots);
 	free(x->out.actors);
+	free(x->out.also);
 	free(x->out.fired);
 	free(x->out.failed);
 	free(x->out.faulty);
@@ -138,13 +139,15 @@ static int allocate(struct nl_cycles *x)
 	x->state = calloc(nl_model.words, sizeof(word));
 	x->out.slots = calloc(slots * nl_model.words, sizeof(word));
 	x->out.actors = calloc(slots, sizeof(uint32_t));
+	x->out.also = calloc(slots, sizeof(uint64_t));
 	x->out.fired = calloc(nl_model.transitions + 1, sizeof(uint64_t));
 	x->out.failed = calloc(nl_model.checks + 1, sizeof(struct nl_first));
 	x->out.faulty = calloc(1, sizeof(struct nl_first));
 	x->can = calloc(nl_model.actors, 1);
 	x->does = calloc(nl_model.actors, 1);
 	return x->candidates && x->live && x->spare && x->edge_of && x->rank && x->state &&
-	       x->out.slots && x->out.actors && x->out.fired && x->out.failed && x->out.faulty && x->can && x->does;
+	       x->out.slots && x->out.actors && x->out.also && x->out.fired && x->out.failed &&
+	       x->out.faulty && x->can && x->does;
 }
 
 /* The candidates: all states that miss a goal and are not excused. NULL where memory is short. */

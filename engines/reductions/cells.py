@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from engines.reductions.accesses import Access
+from engines.reductions.reads import Access
 from model.language.fold import walk
 from model.language.interpreter import evaluate
 from model.language.machine import Expr, Load, Machine, Temp

@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engines.reductions.accesses import Access, conjuncts, holder_checks
+from engines.reductions.bodies import holder_checks
+from engines.reductions.reads import Access, conjuncts
 from model.language.fold import walk
 from model.language.interpreter import evaluate
 from model.language.machine import Binary, Const, Expr, Load, Machine, Param, Temp, Unary

@@ -42,79 +42,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engines.reductions.accesses import (
-    DISCIPLINE,
-    Access,
-    accesses,
-    conjuncts,
-)
+from engines.reductions.accesses import accesses
 from engines.reductions.cells import Touch, touches
+from engines.reductions.independence import Independence, independence
 from engines.reductions.locks import unsafe_locks
-from model.language.interpreter import Firing, State, evaluate, fire
+from engines.reductions.reads import DISCIPLINE, Access, conjuncts
+from engines.reductions.wanted import ALL_REDUCTIONS, Reductions
 from model.language.machine import Binary, Const, Expr, Ite, Load, Machine, Param, Process
-
-MOST_MERGED = 10_000
-"""Merged steps in a row."""
-
-FIRST_LANDMARK = 8
-"""A loop that touches nothing shared must not run for ever within one edge. After so many merged
-steps in a row, and after twice as many each time, the state is remembered; where it recurs, the
-merging ends. So the loop is one of the graph too, and a search for cycles finds it."""
 
 
 @dataclass(frozen=True)
 class Merging:
-    """Mergeable transitions, by position, each with the condition under which it may be merged."""
+    """Which steps are not explored apart from those of others.
+
+    `steps` are mergeable transitions, by position, each with the condition under which it may be
+    merged. `independent` says when further ones may, in the state at hand.
+    """
 
     steps: Mapping[int, Expr] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    independent: Independence | None = None
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether every step is explored apart."""
+        return not self.steps and self.independent is None
 
 
 NO_MERGING = Merging()
 
 
-def merging(machine: Machine, locks: bool) -> Merging:
-    """What can be merged; with `locks` also what is protected by one."""
-    facts = _Facts.of(machine, locks)
+def merging(machine: Machine, wanted: Reductions = ALL_REDUCTIONS) -> Merging:
+    """What can be merged."""
+    facts = _Facts.of(machine, wanted.merge_locks)
     steps: dict[int, Expr] = {}
-    for at in range(len(machine.transitions)):
+    for at in range(len(machine.transitions)) if wanted.merge_local else ():
         condition = facts.condition(at)
         if condition is not None:
             steps[at] = condition
-    return Merging(steps, facts.notes)
-
-
-def run_ahead(
-    machine: Machine, plan: Merging, state: State, firing: Firing
-) -> tuple[tuple[Firing, ...], State]:
-    """The merged steps that follow a firing which led to `state`, and where they end."""
-    done: list[Firing] = []
-    me = firing.instance
-    proc = machine.process[firing.transition.process] if firing.transition.process else None
-    if proc is None or me is None or not plan.steps:
-        return (), state
-    position = {id(tr): at for at, tr in enumerate(machine.transitions)}
-    pc_cell = machine.offset[proc.pc_var] + me
-    landmark, remember_at = None, FIRST_LANDMARK
-    while len(done) < MOST_MERGED and state != landmark:
-        if len(done) == remember_at:
-            landmark, remember_at = state, 2 * remember_at
-        steps = machine.steps_at.get((proc.name, state[pc_cell]), ())
-        at = position[id(steps[0])] if len(steps) == 1 else -1
-        args = {"self": me}
-        if not state[pc_cell] or at not in plan.steps:
-            break
-        if not evaluate(machine, state, proc.may_run, args):
-            break
-        if not evaluate(machine, state, plan.steps[at], args):
-            break
-        following = Firing(steps[0], tuple(args.items()))
-        result = fire(machine, state, following)
-        if result.violated is not None:
-            break
-        done.append(following)
-        state = result.state
-    return tuple(done), state
+    independent = None
+    if wanted.partial_order or wanted.place_interrupts:
+        independent = independence(
+            machine,
+            facts.protected,
+            lambda access: facts.exclusive and access.in_discipline,
+            facts.ages_alike,
+            order=wanted.partial_order,
+            arrivals=wanted.place_interrupts,
+        )
+    return Merging(steps, facts.notes, independent)
 
 
 @dataclass(frozen=True)
@@ -176,7 +152,7 @@ class _Facts:
         """Whether others can neither change what is read nor see what is written."""
         if access.kind == "age":
             return False
-        if not self._ages_alike(access):
+        if not self.ages_alike(access):
             return False
         if access.in_discipline and self.exclusive:
             return True
@@ -211,8 +187,8 @@ class _Facts:
             self.known[access] = touches(self.machine, access)
         return self.known[access]
 
-    def _ages_alike(self, access: Access) -> bool:
-        """Whether the access gives the same result before and after the cookies age."""
+    def ages_alike(self, access: Access) -> bool:
+        """Whether an access gives the same result before and after the cookies age."""
         target = access.var if access.kind == "write" else access.copied_to
         if access.kind == "write":
             if not self._aged(access.var):
@@ -278,8 +254,7 @@ class _Facts:
             members = other.member.members
             if all((target in members) == (tr.pc in members) for target in targets):
                 continue
-            arrival = other.place == "guard" and other.process is None and other.member.enables
-            if not arrival or other.transition is None:
+            if not _lets_arrive(self.machine, other) or other.transition is None:
                 return None
             if tr.pc not in members:
                 continue
@@ -334,6 +309,14 @@ def _is_protected(found: tuple[Access, ...]) -> bool:
     return True
 
 
+def _lets_arrive(machine: Machine, access: Access) -> bool:
+    """Whether a test of a program counter can do nothing but let the environment come."""
+    if access.process is not None or access.place != "guard" or access.transition is None:
+        return False
+    enables = access.member is not None and access.member.enables
+    return enables and machine.transitions[access.transition].environment
+
+
 def _looks_from_outside(access: Access) -> bool:
     """Whether a read of a protected variable happens without its lock."""
     if access.kind != "read":
@@ -354,4 +337,4 @@ def _constants(value: Expr | None) -> set[int] | None:
     return None
 
 
-__all__ = ["FIRST_LANDMARK", "MOST_MERGED", "NO_MERGING", "Merging", "merging", "run_ahead"]
+__all__ = ["NO_MERGING", "Merging", "merging"]

@@ -67,6 +67,15 @@ class Actors:
             return ENVIRONMENT
         return self._firsts[1][at] if tr.process is None else self._firsts[0][tr.process]
 
+    @cached_property
+    def instances(self) -> tuple[int, ...]:
+        """The number of each instance of each process."""
+        return tuple(
+            self._firsts[0][proc.name] + me
+            for proc in self.machine.processes
+            for me in range(proc.instances)
+        )
+
     def number(self, firing: Firing) -> int:
         """Who makes this step."""
         tr, args = firing.transition, dict(firing.args)

@@ -23,6 +23,7 @@ from model.language.machine import (
     Machine,
     Op,
     Param,
+    Process,
     Set,
     Store,
     Temp,
@@ -168,12 +169,17 @@ def enabled(machine: Machine, state: State) -> Iterator[Firing]:
     """
     for proc in machine.processes:
         for me in range(proc.instances):
-            pc = state[machine.offset[proc.pc_var] + me]
-            if pc and evaluate(machine, state, proc.may_run, {"self": me}):
-                for tr in machine.steps_at.get((proc.name, pc), ()):
-                    yield from _firings(machine, state, tr, {"self": me})
+            yield from firings(machine, state, proc, me)
     for tr in machine.actions:
         yield from _firings(machine, state, tr, {})
+
+
+def firings(machine: Machine, state: State, proc: Process, me: int) -> Iterator[Firing]:
+    """Every firing of one instance of a process."""
+    pc = state[machine.offset[proc.pc_var] + me]
+    if pc and evaluate(machine, state, proc.may_run, {"self": me}):
+        for tr in machine.steps_at.get((proc.name, pc), ()):
+            yield from _firings(machine, state, tr, {"self": me})
 
 
 def _firings(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from engines.explicit.explore import Options, explore
 from engines.reductions.symmetry import symmetry
+from engines.reductions.wanted import NO_REDUCTIONS, Reductions
 from model.language.interpreter import State, successors
 from model.language.machine import Machine
 from properties.registry import build_machine
@@ -36,12 +38,14 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 
 def test_reductions_keep_the_verdicts(machine: Machine) -> None:
-    whole = explore(machine, Options(merge_local=False, symmetry=False))
-    merged = explore(machine, Options(symmetry=False))
-    both = explore(machine)
+    whole = explore(machine, Options(reductions=NO_REDUCTIONS))
     assert whole.complete
-    assert verdicts(merged) == verdicts(whole) == verdicts(both)
-    assert both.states <= merged.states <= whole.states
+    for field in fields(Reductions):
+        without = explore(machine, Options(reductions=Reductions(**{field.name: False})))
+        assert verdicts(without) == verdicts(whole)
+    reduced = explore(machine)
+    assert verdicts(reduced) == verdicts(whole)
+    assert reduced.states < whole.states
 
 
 def test_renaming_objects_commutes_with_every_step(machine: Machine) -> None:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.explicit.explore import Engine, Exploration, Options, explore
+from engines.reductions.wanted import NO_REDUCTIONS
 from model.language.interpreter import broken_invariant, enabled, fire
 from model.language.machine import Machine
 from tests.explicit.machines import below_zero, counters, peterson
@@ -22,7 +23,7 @@ slow_to_draw = settings(
 
 def plain(engine: Engine) -> Options:
     """One engine without reductions."""
-    return Options(engine=engine, merge_local=False, merge_locks=False, symmetry=False)
+    return Options(engine=engine, reductions=NO_REDUCTIONS)
 
 
 def same(machine: Machine, found: Exploration, expected: Reference) -> None:

@@ -14,6 +14,7 @@ from engines.explicit import native
 from engines.explicit.compiler import Compiler, CompilerError
 from engines.explicit.explore import Engine, Options, Progress, explore
 from engines.explicit.search import RawSearch
+from engines.reductions.wanted import NO_REDUCTIONS
 from engines.result import EngineDisagreement
 from model.language.interpreter import fire
 from model.language.machine import (
@@ -218,7 +219,7 @@ def test_a_goal_that_gets_lost(engine: Engine) -> None:
     b.step("p", 2, 0, store("freed", Const(1)))
     b.step("p", 3, 0)
     b.goals.append(Goal("no_lost_objects", eq(load("freed"), 1), "an object is lost"))
-    found = explore(b.build(), Options(engine=engine, merge_local=False))
+    found = explore(b.build(), Options(engine=engine, reductions=NO_REDUCTIONS))
     report = found.goals["no_lost_objects"]
     assert (report.failing, report.doomed, found.rest_states) == (1, 2, 2)
     assert report.at_rest is not None and report.lost is not None
@@ -233,7 +234,7 @@ def test_stuck_is_told_apart_from_rest(engine: Engine) -> None:
     b.process("p", 1, 3)
     b.step("p", 1, 2, store("key", Const(1)))
     b.step("p", 2, 0, guard=eq(load("key"), 0))
-    found = explore(b.build(), Options(engine=engine, merge_local=False))
+    found = explore(b.build(), Options(engine=engine, reductions=NO_REDUCTIONS))
     assert (found.rest_states, found.stuck_states) == (1, 1)
     assert found.stuck is not None and len(found.stuck) == 1
 
@@ -242,10 +243,10 @@ def test_stuck_is_told_apart_from_rest(engine: Engine) -> None:
 def test_locked_sections_are_merged_and_expanded(engine: Engine) -> None:
     """Merging needs fewer states; traces still show every single step."""
     machine = locked_counter()
-    whole = explore(machine, Options(engine=engine, merge_local=False))
+    whole = explore(machine, Options(engine=engine, reductions=NO_REDUCTIONS))
     merged = explore(machine, Options(engine=engine))
     assert merged.states < whole.states
-    assert merged.reductions == ("merging",)
+    assert merged.reductions == ("merging", "partial order", "interrupt placement")
     assert not merged.violations and not whole.violations
     ended = replace(
         machine, invariants=(Invariant("ended", binary("<", load("p.pc", Const(0)), 5), "end"),)
@@ -258,7 +259,7 @@ def test_locked_sections_are_merged_and_expanded(engine: Engine) -> None:
 def test_without_exclusion_nothing_is_merged_under_locks(engine: Engine) -> None:
     """On UP a spinlock is no lock: merging under it would hide what an NMI does in between."""
     machine = locked_counter(up=True)
-    whole = explore(machine, Options(engine=engine, merge_local=False))
+    whole = explore(machine, Options(engine=engine, reductions=NO_REDUCTIONS))
     merged = explore(machine, Options(engine=engine))
     assert any("not merged" in note for note in merged.notes)
     assert merged.violations.keys() == whole.violations.keys()

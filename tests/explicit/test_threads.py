@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engines.explicit import native
 from engines.explicit.explore import Exploration, Options, Progress, explore
+from engines.reductions.wanted import NO_REDUCTIONS
 from model.language.machine import Const, Goal, Invariant, Machine
 from tests.explicit.machines import Builder, binary, counters, eq, load, number, plus, store
 from tests.explicit.random_cycles import cyclic_machines
@@ -18,7 +19,7 @@ from tests.explicit.random_machines import machines
 from tests.explicit.reference import search
 from tests.explicit.test_engines_agree import same
 
-PLAIN = Options(engine="c", memory=1 << 30, merge_local=False, symmetry=False)
+PLAIN = Options(engine="c", memory=1 << 30, reductions=NO_REDUCTIONS)
 THREADS = (1, 2, 3, 7)
 slow_to_draw = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]

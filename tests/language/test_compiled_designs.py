@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from engines.explicit.compiler import find_compiler
 from engines.explicit.explore import Exploration, Options, explore
+from engines.reductions.wanted import ALL_REDUCTIONS, NO_REDUCTIONS, Reductions
 from model.edits import Edit, read_mutant
 from model.language.interpreter import State, broken_invariant, successors
 from model.language.machine import Machine
@@ -26,8 +28,8 @@ def design(name: str, config: dict[str, int], edits: Iterable[Edit] = ()) -> Mac
     return build_machine(ROOT / "model" / "designs" / f"{name}.py", config, edits=edits)
 
 
-def explored(machine: Machine, **options: bool) -> Exploration:
-    found = explore(machine, Options(**options))  # type: ignore[arg-type]  # flags only
+def explored(machine: Machine, reductions: Reductions = ALL_REDUCTIONS) -> Exploration:
+    found = explore(machine, Options(reductions=reductions))
     assert found.complete
     return found
 
@@ -59,7 +61,7 @@ def levels(machine: Machine) -> list[int]:
 def test_the_interpreter_counts_what_the_engine_counts(name: str, arrival: str) -> None:
     config = {"cpus": 1, "tasks": 1, "objects": 1, "bnodes": 1, "other_gps": 0, arrival: 1}
     machine = design(name, config)
-    found = explored(machine, merge_local=False, merge_locks=False, symmetry=False)
+    found = explored(machine, NO_REDUCTIONS)
     assert list(found.levels) == levels(machine)
 
 
@@ -131,16 +133,8 @@ def test_both_ways_find_a_cookie_that_is_too_short(name: str) -> None:
 @pytest.mark.parametrize("arrival", ["nmis", "probes"])
 def test_reductions_keep_the_verdicts(name: str, arrival: str) -> None:
     machine = design(name, {**TINY, "other_gps": 0, arrival: 1})
-    plain = explored(machine, merge_local=False, merge_locks=False, symmetry=False)
-    for merge_local, merge_locks, symmetry in (
-        (True, False, False),
-        (True, True, False),
-        (False, False, True),
-        (True, False, True),
-        (True, True, True),
-    ):
-        reduced = explored(
-            machine, merge_local=merge_local, merge_locks=merge_locks, symmetry=symmetry
-        )
+    plain = explored(machine, NO_REDUCTIONS)
+    for on in product((False, True), repeat=5):
+        reduced = explored(machine, Reductions(*on))
         assert set(reduced.violations) == set(plain.violations)
         assert reduced.states <= plain.states
