@@ -182,12 +182,9 @@ def trace(
 @nolock.command()
 @click.argument("design", metavar="DESIGN")
 @click.option(
-    "--to",
-    "language",
-    type=click.Choice(["promela", "murphi", "tla"]),
-    required=True,
+    "--to", "language", type=click.Choice(["promela", "murphi", "tla"]), required=True,
     help="For SPIN, for Rumur, for TLC.",
-)
+)  # fmt: skip
 @click.option("--run", metavar="NAME", default="", help="Which run; needed if there are several.")
 @click.option("--env", metavar="NAME", default="", help="Not in the run's environment but in this.")
 @click.option("--property", "properties", multiple=True, metavar="NAME", help="Only this property.")
@@ -204,7 +201,7 @@ def export(
 
     TLC reads a second file, MODULE.cfg. It is written beside FILE, which must be called MODULE.tla;
     without --output it is printed after the module.
-    """  # fmt: skip
+    """
     from nolock.export_command import Wanted, export_command
 
     given = Given.of(options)

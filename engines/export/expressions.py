@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from engines.explicit.ranges import Scope
 from engines.export.identifiers import Identifiers
+from engines.export.steps import Steps
 from model.language.machine import (
     Binary,
     Const,
@@ -23,6 +24,7 @@ from model.language.machine import (
     Machine,
     Param,
     Temp,
+    Transition,
     Unary,
 )
 
@@ -129,6 +131,19 @@ class Expressions(ABC):
         either = f" {self._operator('or')} "
         return f"({either.join(parts)})" if parts else self.syntax.constants[False]
 
+    def at_one_of(self, pc: str, steps: Steps, me: str) -> str:
+        """Whether a process is at one of these steps, and the guard of that one is true."""
+        free = frozenset(at for at, (tr, _) in steps.items() if tr.guard == Const(1))
+        able = [self.among(pc, free)] if free else []
+        able += [
+            f"({pc} {self._operator('==')} {at} {self._operator('and')} "
+            f"{call('can', tr, me, *values)})"
+            for at, (tr, values) in steps.items()
+            if at not in free
+        ]
+        either = f" {self._operator('or')} "
+        return able[0] if len(able) == 1 else f"({either.join(able)})"
+
     def _operator(self, op: str) -> str:
         return self.syntax.operators.get(op, op)
 
@@ -142,6 +157,12 @@ def neighbours(members: frozenset[int]) -> list[tuple[int, int]]:
         else:
             runs.append((member, member))
     return runs
+
+
+def call(what: str, tr: Transition, *arguments: int | str) -> str:
+    """`can_<n>` or `step_<n>` of a transition, with arguments."""
+    shown = (_number(value) if isinstance(value, int) else value for value in arguments)
+    return f"{what}_{tr.id}({', '.join(shown)})"
 
 
 def _number(value: int) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engines.explicit.ranges import Scope, body_scope, guard_scope, process_scope
-from engines.export.expressions import Expressions, Syntax
-from engines.export.steps import Source, Steps, about, provenance, turns
+from engines.export.expressions import Expressions, Syntax, call
+from engines.export.steps import Source, about, provenance, turns
 from model.language.machine import (
     Age,
     Check,
@@ -149,23 +149,12 @@ class _Writer(Expressions):
         for number, steps in enumerate(turns(self.machine, proc), 1):
             yield f"\nruleset {self._self(proc)} do"
             yield f'rule "{_quoted(proc.name)}, choice {number}"'
-            yield f"\t{' & '.join([*runs, self._at_one_of(pc, steps, me)])}"
+            yield f"\t{' & '.join([*runs, self.at_one_of(pc, steps, me)])}"
             yield "==>\nbegin"
             yield f"\tswitch {pc}"
             for at, (tr, values) in steps.items():
-                yield f"\tcase {at}: {_call('step', tr, me, values)};"
+                yield f"\tcase {at}: {call('step', tr, me, *values)};"
             yield "\tend;\nend;\nend;"
-
-    def _at_one_of(self, pc: str, steps: Steps, me: str) -> str:
-        """Whether the process is at one of the steps, and that is possible."""
-        free = frozenset(at for at, (tr, _) in steps.items() if tr.guard == Const(1))
-        able = [self.among(pc, free)] if free else []
-        able += [
-            f"({pc} = {at} & {_call('can', tr, me, values)})"
-            for at, (tr, values) in steps.items()
-            if at not in free
-        ]
-        return able[0] if len(able) == 1 else f"({' | '.join(able)})"
 
     def action(self, tr: Transition) -> Iterator[str]:
         """A rule for each choice of its parameters."""
@@ -207,11 +196,6 @@ class _Writer(Expressions):
 
     def _self(self, proc: Process) -> str:
         return f"{self.parameter('self')}: 0..{proc.instances - 1}"
-
-
-def _call(what: str, tr: Transition, me: str, values: tuple[int, ...]) -> str:
-    arguments = ", ".join([me, *(f"({v})" if v < 0 else str(v) for v in values)])
-    return f"{what}_{tr.id}({arguments})"
 
 
 def _quoted(text: str) -> str:

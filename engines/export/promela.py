@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from engines.explicit.ranges import Scope, body_scope, guard_scope, process_scope
 from engines.explicit.search import FAULT
-from engines.export.expressions import Expressions, Syntax
+from engines.export.expressions import Expressions, Syntax, call
 from engines.export.steps import (
     Source,
     Steps,
@@ -228,7 +228,7 @@ class _Writer(Expressions):
                 yield from self._steps_of(proc, me)
         for tr in self.machine.actions:
             for values in choices(tr.params):
-                able, step = (_call(what, tr, values) for what in ("can", "step"))
+                able, step = (call(what, tr, *values) for what in ("can", "step"))
                 yield f"\t:: d_step {{ {able} -> {step} }}"
         yield "\tod"
         yield "}"
@@ -241,10 +241,10 @@ class _Writer(Expressions):
             runs.append(f"{self._runs(proc)}({me})")
         for steps in turns(self.machine, proc):
             for some in self._parts(steps):
-                yield f"\t:: d_step {{ {' && '.join([*runs, self._at_one_of(pc, some, me)])} ->"
+                yield f"\t:: d_step {{ {' && '.join([*runs, self.at_one_of(pc, some, str(me))])} ->"
                 yield "\t\tif"
                 for at, (tr, values) in some.items():
-                    yield f"\t\t:: {pc} == {at} -> {_call('step', tr, (me, *values))}"
+                    yield f"\t\t:: {pc} == {at} -> {call('step', tr, me, *values)}"
                 yield "\t\tfi }"
 
     def _parts(self, steps: Steps) -> Iterator[Steps]:
@@ -260,24 +260,8 @@ class _Writer(Expressions):
             lines += more
         yield part
 
-    def _at_one_of(self, pc: str, steps: Steps, me: int) -> str:
-        """Whether the process is at one of the steps, and that is possible."""
-        free = frozenset(at for at, (tr, _) in steps.items() if tr.guard == Const(1))
-        able = [self.among(pc, free)] if free else []
-        able += [
-            f"({pc} == {at} && {_call('can', tr, (me, *values))})"
-            for at, (tr, values) in steps.items()
-            if at not in free
-        ]
-        return able[0] if len(able) == 1 else f"({' || '.join(able)})"
-
     def _runs(self, proc: Process) -> str:
         return self.names.of("runs", f"{proc.name}_runs")
-
-
-def _call(what: str, tr: Transition, values: tuple[int, ...]) -> str:
-    arguments = ", ".join(f"({v})" if v < 0 else str(v) for v in values)
-    return f"{what}_{tr.id}({arguments})"
 
 
 def _slot_bounds(machine: Machine) -> list[tuple[int, int]]:
