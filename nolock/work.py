@@ -114,7 +114,10 @@ def _design_ran(job: Job, machine: Machine, result: Exploration) -> bool:
 
 
 def settings_of(job: Job) -> dict[str, int] | Failure:
-    """The knobs of a job, with what its recovery does to the run's kind of allocation."""
+    """The knobs of a job, with what follows from the run's kind of allocation.
+
+    That is what the design's recovery does to it, and whether it is slab's.
+    """
     settings = dict(job.settings)
     if job.run.kind:
         outcome = recovery_outcome(job.recovery, job.run.kind)
@@ -123,6 +126,8 @@ def settings_of(job: Job) -> dict[str, int] | Failure:
             return Failure("incomplete", text)
         if outcome in _KNOB_OF:
             settings[_KNOB_OF[outcome]] = 1
+        if not kind_named(job.run.kind).in_slab:
+            settings["slab_objects"] = 0
     return settings
 
 

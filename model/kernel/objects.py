@@ -6,6 +6,11 @@ object that is on one list and is put on another loses the first link.
 
 from model.language.syntax import Ghost, atomic, cfg, event, inline, knob, pure, record
 
+knob(
+    "slab_objects",
+    True,
+    "objects of slab, not of vmalloc or large kmalloc: the run's kind says which",
+)
 knob("nolock_users", False, "clients use kmalloc_nolock() and kfree_nolock() too")
 knob("freed_twice", False, "misuse: an object may be given to a free call a second time")
 
