@@ -112,9 +112,10 @@ def _design_ran(job: Job, machine: Machine, result: Exploration) -> bool:
 
 
 def settings_of(job: Job) -> dict[str, int] | Failure:
-    """The knobs of a job, with what its recovery does to the run's kind of allocation.
+    """The knobs of a job, with what follows from its objects' kind of allocation.
 
-    Where some objects are from vmalloc that is what it does to these.
+    That is what the design's recovery does to it, and whether it is slab's. Where only some objects
+    are from vmalloc it is what recovery does to these.
     """
     settings = dict(job.settings)
     kind = job.run.kind
@@ -127,6 +128,8 @@ def settings_of(job: Job) -> dict[str, int] | Failure:
             return Failure("incomplete", text)
         if outcome in _KNOB_OF:
             settings[_KNOB_OF[outcome]] = 1
+        if job.run.kind and not kind_named(job.run.kind).in_slab:
+            settings["slab_objects"] = 0
     return settings
 
 

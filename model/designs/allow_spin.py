@@ -58,6 +58,7 @@ from model.kernel.locks import (
 )
 from model.kernel.objects import Object, is_vmalloc_addr
 from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
+from model.kernel.sheaves import is_for_sheaves
 from model.kernel.slab import recover_start
 from model.kernel.waiting import irq_work_sync, rcu_barrier
 from model.kernel.workqueue import delayed_work_pending, queue_delayed_work
@@ -134,7 +135,7 @@ def kfree_rcu_nolock(head: Object) -> None:
 @inline
 def queue_object(head: Object, allow_spin: bool) -> None:
     """The common body: mainline's, with the nolock exceptions."""
-    if cfg.sheaves > 0 and not cfg.preempt_rt and not is_vmalloc_addr(head):
+    if cfg.sheaves > 0 and not cfg.preempt_rt and is_for_sheaves(head):
         if kfree_rcu_sheaf(head, allow_spin):
             return
     if not allow_spin:

@@ -8,7 +8,8 @@ parked objects are freed with kvfree_call_rcu(), parked sheaves given to call_rc
 frees what kfree_nolock() has parked, on a list of its own. The batching code knows nothing of all
 this. The krcp list keeps no start address; it is recovered from the link.
 
-Left out: remote nodes, whose objects are parked.
+What no sheaf can take (vmalloc and large kmalloc, objects of another node) is parked by the nolock
+entry, and goes to the krcp in the other.
 """
 
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
@@ -37,6 +38,7 @@ from model.kernel.sheaves import (
     SheafLlist,
     add_to_sheaf,
     get_rcu_sheaf,
+    is_for_sheaves,
     sheaf_llist_add,
     sheaf_llist_del_all,
     unlock_pcs,
@@ -399,7 +401,7 @@ class DeferredWork:
 @routine(models="mm/slab_common.c: kvfree_call_rcu, for-7.3", entry=(client, softirq, hardirq))
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): a sheaf, else the krcp. On PREEMPT_RT the sheaf is only tried."""
-    if (not cfg.preempt_rt or cfg.rt_sheaf) and not is_vmalloc_addr(head):
+    if (not cfg.preempt_rt or cfg.rt_sheaf) and is_for_sheaves(head):
         if kfree_rcu_sheaf(head, not cfg.preempt_rt):
             return
     queue_on_krcp(head)
@@ -410,9 +412,11 @@ def kvfree_call_rcu(head: Object) -> None:
     entry=(client, softirq, hardirq, nmi, probe),
 )
 def kfree_call_rcu_nolock(head: Object) -> None:
-    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked; so is what vmalloc allocated."""
-    if is_vmalloc_addr(head) or not kfree_rcu_sheaf(head, False):
-        defer_kfree_rcu(head)
+    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked."""
+    if is_for_sheaves(head):
+        if kfree_rcu_sheaf(head, False):
+            return
+    defer_kfree_rcu(head)
 
 
 @routine(
@@ -429,7 +433,7 @@ def use_nolock(obj: Object) -> None:
 @routine(models="mm/slub.c: kfree_nolock, for-7.3")
 def kfree_nolock(obj: Object) -> None:
     """From any context, without a grace period: into the CPU's main sheaf, else parked."""
-    if cfg.sheaves > 0:
+    if cfg.sheaves > 0 and is_for_sheaves(obj):
         if free_to_pcs(obj):
             return
     defer_free(obj)

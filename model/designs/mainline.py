@@ -38,7 +38,7 @@ from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
 from model.kernel.objects import Object, is_vmalloc_addr
 from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
-from model.kernel.sheaves import add_to_sheaf, get_rcu_sheaf, unlock_pcs
+from model.kernel.sheaves import add_to_sheaf, get_rcu_sheaf, is_for_sheaves, unlock_pcs
 from model.kernel.slab import kvfree
 from model.kernel.waiting import might_sleep, rcu_barrier, synchronize_rcu
 from model.language.syntax import (
@@ -408,7 +408,7 @@ def kvfree_call_rcu(head: Object) -> None:
     if not cfg.batched:
         free_by_callback(head)
         return
-    if cfg.sheaves > 0 and not cfg.preempt_rt and not is_vmalloc_addr(head):
+    if cfg.sheaves > 0 and not cfg.preempt_rt and is_for_sheaves(head):
         if kfree_rcu_sheaf(head):
             return
     queue_on_krcp(head)
@@ -422,7 +422,7 @@ def kvfree_rcu_mightsleep(obj: Object) -> None:
         synchronize_rcu()
         kvfree(obj)
         return
-    if cfg.sheaves > 0 and not cfg.preempt_rt and not is_vmalloc_addr(obj):
+    if cfg.sheaves > 0 and not cfg.preempt_rt and is_for_sheaves(obj):
         if kfree_rcu_sheaf(obj):
             return
     debug_object_queue(obj)

@@ -199,6 +199,7 @@ DESTROY_RUNS = [
         cache_destroy=True,
         typesafe_debug=True,
         nolock_users=True,
+        other_nodes=True,
         barriers=1,
         barrier_when_unused=True,
         sheaf_capacity=2,
@@ -240,8 +241,37 @@ DESTROY_RUNS = [
     ),
 ]
 
+PLACE_RUNS = [
+    run(
+        "other-nodes",
+        env="smp",
+        why="objects of another node, which no sheaf takes, among others",
+        other_nodes=True,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        probes=1,
+        readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "vmalloc",
+        env="smp",
+        why="vmalloc objects: parked by the nolock entry, and on the krcp in the other",
+        kind="vmalloc",
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+]
+
 SHEAF_RUNS = (
-    NOLOCK_RUNS
+    PLACE_RUNS
+    + NOLOCK_RUNS
     + HOTPLUG_RUNS
     + DESTROY_RUNS
     + [

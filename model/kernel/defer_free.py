@@ -14,6 +14,7 @@ from model.kernel.kfree_nolock import (
     slot_llist_add,
 )
 from model.kernel.objects import Object
+from model.kernel.sheaves import is_for_sheaves
 from model.kernel.waiting import irq_work_sync
 from model.language.syntax import Embed, cfg, container_of, embed, inline, record, routine
 
@@ -29,7 +30,7 @@ class DeferFree:
 @routine(models="mm/slub.c: kfree_nolock, v7.0")
 def kfree_nolock(obj: Object) -> None:
     """From any context: into a sheaf, else parked."""
-    if cfg.sheaves > 0:
+    if cfg.sheaves > 0 and is_for_sheaves(obj):
         if free_to_pcs(obj):
             return
     defer_free(obj)

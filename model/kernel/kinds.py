@@ -28,6 +28,11 @@ class Kind:
     power_of_two: bool = False  # slot strides are powers of two
 
     @property
+    def in_slab(self) -> bool:
+        """Whether its page is a slab's, so that virt_to_slab() finds a cache."""
+        return self.family in ("slab", "kfence")
+
+    @property
     def tagged(self) -> bool:
         """Whether its pointers carry a KASAN tag."""
         return self.tags != UNTAGGED

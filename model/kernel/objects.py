@@ -18,6 +18,11 @@ from model.language.syntax import (
     require,
 )
 
+knob(
+    "slab_objects",
+    True,
+    "objects of slab, not of vmalloc or large kmalloc: the run's kind says which",
+)
 knob("nolock_users", False, "clients use kmalloc_nolock() and kfree_nolock() too")
 knob("freed_twice", False, "misuse: an object may be given to a free call a second time")
 

@@ -7,7 +7,9 @@ come from the CPU's spare, from the node's barn (a list under a lock), or from t
 What empties them is in sheaf_flush.py, what else uses a CPU's sheaves in kfree_nolock.py.
 
 Abstractions:
-* One cache and one node, so one barn; that an object is on a remote node is not modelled.
+* One cache, and one barn for all nodes: more contention, none hidden. That an object is of another
+  node than the CPU's is a free choice each time that is asked (`other_nodes`): the same object may
+  be found remote first and local later, and then goes ways that local ones go too.
 * The main and the spare sheaf serve allocation, and are not kept. That a CPU has an empty spare is
   a free choice, as is that the allocator has a sheaf: others use the cache too.
 * The barn's list of empty sheaves is a count and a mark on each sheaf, changed in one step under
@@ -40,7 +42,7 @@ from model.kernel.locks import (
     raw_spin_unlock,
     raw_spin_unlock_irqrestore,
 )
-from model.kernel.objects import Object
+from model.kernel.objects import Object, is_vmalloc_addr
 from model.kernel.slab import free_after_grace_period
 from model.language.syntax import (
     NULL,
@@ -51,6 +53,7 @@ from model.language.syntax import (
     Range,
     atomic,
     cfg,
+    choose,
     choose_or_null,
     container_of,
     count,
@@ -66,6 +69,7 @@ from model.language.syntax import (
 
 knob("sheaves", 0, "sheaves that there can be; 0: the cache has none")
 knob("sheaf_capacity", 1, "objects that a sheaf holds (some dozens in the kernel)")
+knob("other_nodes", False, "objects may be of another node than the CPU's, which no sheaf takes")
 knob(
     "barn_asks_first",
     False,
@@ -239,6 +243,17 @@ def barn_put_empty_sheaf(sheaf: Sheaf) -> None:
 
 
 # --- filling ------------------------------------------------------------------------------------
+
+
+@inline
+def is_for_sheaves(obj: Object) -> bool:
+    """Neither vmalloc nor large kmalloc, and of the running CPU's node."""
+    if not cfg.slab_objects or is_vmalloc_addr(obj):
+        return False
+    if cfg.other_nodes:
+        local = choose(False, True)
+        return local
+    return True
 
 
 @routine(models="mm/slub.c: __kfree_rcu_sheaf, its first half")

@@ -1,4 +1,4 @@
-"""K-67ea: sheaves are flushed without cpus_read_lock(), before commit 67ea9d353d0b.
+"""67ea9d353d0b: sheaves are flushed without cpus_read_lock(), before that commit.
 
 kvfree_rcu_barrier_on_cache() visited the CPUs that were online just then.
 """
@@ -6,7 +6,7 @@ kvfree_rcu_barrier_on_cache() visited the CPUs that were online just then.
 from model.language.syntax import mutant, replace, run
 
 MUTANT = mutant(
-    "K-67ea",
+    "67ea9d353d0b",
     title="a CPU goes offline while sheaves are flushed",
     design="landed",
     run=run(
