@@ -140,6 +140,17 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "rt-preempted",
+        env="preempt_rt",
+        why="a thread is switched out inside its read-side section, while it drains what is parked",
+        nmis=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
     run("up", env="up", why="no SMP", nmis=1, probes=1, readers=1, bnodes=0, other_gps=0),
     run(
         "shrinker",
