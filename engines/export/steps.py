@@ -32,7 +32,8 @@ def about(machine: Machine, source: Source, running: Sequence[str]) -> list[str]
     said = [
         f"Knobs that are not 0: {knobs or 'none'}.",
         "One atomic step here is one transition there; nothing is reduced. The reachable states "
-        "are as many as `nolock verify` counts with --no-reductions, as long as nothing is violated.",
+        "are as many as `nolock verify` counts with --no-reductions, as long as nothing is "
+        "violated.",
         f"Checked here: {', '.join(checked_properties(machine))}.",
     ]
     if goals:

@@ -56,7 +56,7 @@ from model.kernel.locks import (
     raw_spin_unlock,
     raw_spin_unlock_irqrestore,
 )
-from model.kernel.objects import Object, is_vmalloc_addr
+from model.kernel.objects import Object
 from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
 from model.kernel.sheaves import is_for_sheaves
 from model.kernel.slab import recover_start

@@ -71,6 +71,17 @@ RUNS = [
     run(
         "rt", env="preempt_rt", why="the drain runs in a thread", cpus=1, nmis=1, probes=1, tasks=1
     ),
+    run(
+        "rt-preempted",
+        env="preempt_rt",
+        why="a thread is switched out inside its read-side section",
+        softirqs=1,
+        nmis=1,
+        probes=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
+    ),
     run("up", env="up", why="no SMP", nmis=1, probes=1, readers=1),
     run(
         "destroy",
@@ -192,6 +203,7 @@ EXPECT = [
             "two-cpus",
             "irqs",
             "rt",
+            "rt-preempted",
             "up",
             "destroy",
             "destroy-two-cpus",

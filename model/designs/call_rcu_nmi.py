@@ -65,6 +65,17 @@ RUNS = [
         readers=1,
     ),
     run("rt", env="preempt_rt", why="the drain runs in a thread", nmis=2, readers=1, other_gps=0),
+    run(
+        "rt-preempted",
+        env="preempt_rt",
+        why="a thread is switched out inside its read-side section",
+        softirqs=1,
+        nmis=2,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
+        readers=1,
+    ),
     run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
     run(
         "any-context-repaired",

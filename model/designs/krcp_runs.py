@@ -207,6 +207,17 @@ DEFERRAL_RUNS = KRCP_RUNS + [
         other_gps=0,
     ),
     run(
+        "rt-preempted",
+        env="preempt_rt",
+        why="a thread is switched out inside its read-side section, while it drains what is parked",
+        softirqs=1,
+        nmis=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
+        bnodes=0,
+    ),
+    run(
         "hotplug-late-nmi",
         env="smp",
         why="an NMI on a CPU that goes offline, after its irq_works have run for the last time",

@@ -31,7 +31,7 @@ from model.kernel.kfree_nolock import (
     slot_llist_add,
 )
 from model.kernel.llist import LlistHead, llist_add, llist_del_all
-from model.kernel.objects import Object, is_vmalloc_addr
+from model.kernel.objects import Object
 from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
 from model.kernel.sheaves import (
     Sheaf,
@@ -149,6 +149,17 @@ RUNS = [
         nmis=1,
         probes=1,
         readers=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "rt-preempted",
+        env="preempt_rt",
+        why="a thread is switched out inside its read-side section, while it drains what is parked",
+        nmis=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
         bnodes=0,
         other_gps=0,
     ),

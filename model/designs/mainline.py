@@ -36,7 +36,7 @@ from model.kernel.debug import (
 )
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.locks import raw_spin_lock, raw_spin_unlock
-from model.kernel.objects import Object, is_vmalloc_addr
+from model.kernel.objects import Object
 from model.kernel.sheaf_flush import flush_all_rcu_sheaves, flush_rcu_sheaves_on_cache
 from model.kernel.sheaves import add_to_sheaf, get_rcu_sheaf, is_for_sheaves, unlock_pcs
 from model.kernel.slab import kvfree
@@ -204,9 +204,22 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "page-worker-rt",
+        env="preempt_rt",
+        why="the same: the hrtimer that asks for pages runs in a thread",
+        page_worker=True,
+        min_cached_objs=2,
+        shrinks=1,
+        preemptions=1,
+        cpus=1,
+        tasks=1,
+        bnodes=2,
+        other_gps=0,
+    ),
+    run(
         "page-worker-one-argument",
         env="smp",
-        why="the same for calls that may allocate themselves",
+        why="pages from the cache for calls that may allocate themselves",
         page_worker=True,
         sleepers=1,
         cpus=1,
@@ -230,9 +243,10 @@ RUNS = [
     run(
         "rt",
         env="preempt_rt",
-        why="timers and callbacks run in a thread; a softirq and a device interrupt free too",
+        why="timers and callbacks run in a thread, which may be switched out; a softirq frees too",
         softirqs=1,
         hardirqs=1,
+        preemptions=1,
         tasks=1,
         bnodes=0,
         other_gps=0,

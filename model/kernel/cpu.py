@@ -124,9 +124,15 @@ class Reclaimer:
 
 @record()
 class BoundThread:
-    """A thread of one CPU. All that it does is inside one RCU read-side section."""
+    """A thread of one CPU. All that it does is inside one RCU read-side section.
+
+    `waits_for` is that CPU while the thread is switched out; `blocks_gp`: the grace period that
+    runs waits for the thread, not for the CPU.
+    """
 
     task: Embed[Task]
+    waits_for: Cpu
+    blocks_gp: bool
 
 
 @record(per=Cpu, when=cfg.preempt_rt)

@@ -58,7 +58,7 @@ def irq_can_arrive(cpu: Cpu) -> bool:
 @process(
     per=Cpu,
     may_run=hardirq_runs,
-    when=instances(IrqWork) + instances(Hrtimer) + cfg.hardirqs > 0,
+    when=instances(IrqWork) + cfg.hardirqs > 0 or (instances(Hrtimer) > 0 and not cfg.preempt_rt),
 )
 def hardirq(cpu: Cpu, cause: Cause, obj: Object, timer: Hrtimer) -> None:
     """A hardirq handler; it runs with irqs off."""
@@ -66,7 +66,7 @@ def hardirq(cpu: Cpu, cause: Cause, obj: Object, timer: Hrtimer) -> None:
         irq_work_run(cpu)
     elif instances(IrqWork) > 0 and cause == Cause.TICK:
         irq_work_tick(cpu)
-    elif instances(Hrtimer) > 0 and cause == Cause.HRTIMER:
+    elif instances(Hrtimer) > 0 and not cfg.preempt_rt and cause == Cause.HRTIMER:
         run_hrtimer(timer)
     elif cfg.hardirqs > 0:
         call_entry("hardirq", obj)
@@ -97,7 +97,7 @@ def tick(cpu: Cpu) -> None:
     start(hardirq, cpu, Cause.TICK, NULL, NULL)
 
 
-@action(when=instances(Hrtimer) > 0)
+@action(when=instances(Hrtimer) > 0 and not cfg.preempt_rt)
 def hrtimer_expires(cpu: Cpu, timer: Hrtimer) -> None:
     """An hrtimer expires."""
     require(irq_can_arrive(cpu) and timer.armed)

@@ -30,7 +30,15 @@ Abstractions:
 
 from model.kernel.bounds import Budget
 from model.kernel.callbacks import rcutree_migrate_callbacks
-from model.kernel.cpu import Cpu, Stopper, Takedown, may_go_offline, quiescent, task_runs
+from model.kernel.cpu import (
+    BoundThread,
+    Cpu,
+    Stopper,
+    Takedown,
+    may_go_offline,
+    quiescent,
+    task_runs,
+)
 from model.kernel.cpus_lock import cpus_are_kept
 from model.kernel.interrupts import local_irq_save, task_exits
 from model.kernel.irq_work import (
@@ -170,6 +178,7 @@ def cpu_goes_down(cpu: Cpu) -> None:
     """Somebody takes a CPU offline: no task runs on it any more."""
     require(Budget.hotplug > 0 and cpu.curr == NULL and quiescent(cpu) and may_go_offline(cpu))
     require(not irq_workd_has_work(cpu) and not cpus_are_kept())
+    require(cfg.preemptions == 0 or all(t.waits_for != cpu for t in BoundThread))
     Budget.hotplug -= 1
     cpu.curr = of(Stopper, cpu).task
     of(Stopper, cpu).task.cpu = cpu

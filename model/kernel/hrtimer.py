@@ -3,8 +3,7 @@
 Abstractions:
 * An armed timer may fire at any moment, on any CPU.
 * Arming and expiry take the base lock of the CPU they run on, as with the timer wheel.
-* The callback runs in hardirq. On PREEMPT_RT one that is not hard runs in a softirq thread, which
-  is not modelled.
+* No hrtimer is hard: the function runs in hardirq, on PREEMPT_RT in softirq, that is in a thread.
 """
 
 from model.kernel.cpu import Cpu, this_cpu
@@ -68,8 +67,10 @@ def hrtimer_start(timer: Hrtimer) -> None:
 def run_hrtimer(timer: Hrtimer) -> None:
     """The timer is removed under the base lock; its function runs without it."""
     base = this_cpu(HrtimerBase)
+    flags = local_irq_save()
     raw_spin_lock(base.lock)
     fires = remove_hrtimer(timer)
     raw_spin_unlock(base.lock)
+    local_irq_restore(flags)
     if fires:
         timer.func(timer)

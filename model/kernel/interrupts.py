@@ -2,6 +2,7 @@
 
 from model.kernel.bounds import Budget
 from model.kernel.cpu import (
+    BoundThread,
     Client,
     Cpu,
     Kworker,
@@ -116,6 +117,16 @@ def task_exits(task: Task) -> None:
     note_quiescent_state(cpu, quiescent(cpu))
 
 
+@atomic
+def bound_thread_exits(thread: BoundThread) -> None:
+    """What the thread was woken for is done, and the read-side section ends."""
+    cpu = thread.task.cpu
+    thread.blocks_gp = False
+    thread.task.cpu = NULL
+    cpu.curr = NULL
+    note_quiescent_state(cpu, quiescent(cpu))
+
+
 @action(environment=True, when=cfg.preemptions > 0)
 def task_is_preempted(cpu: Cpu) -> None:
     """A preemptible task is switched out; it may be switched in on another CPU."""
@@ -126,6 +137,29 @@ def task_is_preempted(cpu: Cpu) -> None:
     cpu.curr.cpu = NULL
     cpu.curr = NULL
     cpu.needs_qs = False
+
+
+@action(environment=True, when=cfg.preempt_rt and cfg.preemptions > 0)
+def bound_thread_is_preempted(cpu: Cpu, thread: BoundThread) -> None:
+    """A thread is switched out inside its read-side section: it takes over what its CPU owed."""
+    require(Budget.preemptions > 0 and thread.task.cpu == cpu)
+    require(not cpu.irqs_off and cpu.preempt_count == 0)
+    require(not active(probe, cpu) and not active(hardirq, cpu) and not active(nmi, cpu))
+    Budget.preemptions -= 1
+    thread.waits_for = cpu
+    thread.blocks_gp = cpu.needs_qs
+    thread.task.cpu = NULL
+    cpu.curr = NULL
+    cpu.needs_qs = False
+
+
+@action(when=cfg.preempt_rt and cfg.preemptions > 0)
+def bound_thread_is_switched_in(cpu: Cpu, thread: BoundThread) -> None:
+    """It gets its CPU back, no other."""
+    require(thread.waits_for == cpu and cpu.curr == NULL and quiescent(cpu))
+    thread.waits_for = NULL
+    thread.task.cpu = cpu
+    cpu.curr = thread.task
 
 
 @action(when=cfg.preemptions > 0)

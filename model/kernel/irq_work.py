@@ -11,8 +11,8 @@ Abstractions:
   order of events that a tick arriving at once has too.
 * A tick with nothing on the lazy list does nothing and is not a step.
 * On PREEMPT_RT works that are not hard run in the thread irq_work/N, one per CPU. Its handlers run
-  inside an RCU read-side section; here it is not preempted while it runs them, which can miss
-  what happens to a handler that is switched out.
+  inside an RCU read-side section; here that section goes from the first work to the last, so that
+  no grace period ends between two of them.
 * Architectures without the interrupt (`irq_work_interrupt`) depend on the tick, which never stops
   here: that one which has stopped in idle does not see what an NMI queues is missed.
 """

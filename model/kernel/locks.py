@@ -7,9 +7,7 @@ the lock is there to prevent.
 
 On SMP the lock functions can be probed; on UP they are inlined and cannot.
 
-Abstractions:
-* Who waits is recorded per CPU, not in queue order: with two waiting CPUs either may get the
-  lock next. That adds executions and loses none.
+Abstraction:
 * A context that would spin on a lock held by, or queued for in, a context below it on the same
   CPU can never go on. It is reported when it asks for the lock, not by waiting for ever.
 """
@@ -24,6 +22,7 @@ from model.language.syntax import (
     check,
     free_test,
     holder_test,
+    pure,
     record,
     routine,
     wait_until,
@@ -32,14 +31,14 @@ from model.language.syntax import (
 
 @record()
 class RawSpinlock:
-    """raw_spinlock_t: who holds it, and on which CPUs some context is queued for it.
+    """raw_spinlock_t: who holds it, and the CPUs on which some context is queued for it, in order.
 
     `inside` is for UP only: the levels at which a context is between lock and unlock.
     """
 
     owner_cpu: Cpu
     owner_level: Level
-    queued: Array[bool, Cpu]
+    queue: Array[Cpu, cfg.cpus]
     inside: Array[bool, 5]
 
 
@@ -59,6 +58,30 @@ def raw_lock_is_free(lock: RawSpinlock) -> bool:
     return lock.owner_cpu == NULL
 
 
+@pure
+def somebody_is_queued(lock: RawSpinlock) -> bool:
+    """A newcomer has to wait, even if nobody holds the lock just then."""
+    return lock.queue[0] != NULL
+
+
+@atomic
+def join_queue(lock: RawSpinlock, cpu: Cpu) -> None:
+    """Behind the last one."""
+    placed: bool = False
+    for i in range(cfg.cpus):
+        if not placed and lock.queue[i] == NULL:
+            lock.queue[i] = cpu
+            placed = True
+
+
+@atomic
+def leave_queue(lock: RawSpinlock) -> None:
+    """The first one has the lock; the others move up."""
+    for i in range(cfg.cpus - 1):
+        lock.queue[i] = lock.queue[i + 1]
+    lock.queue[cfg.cpus - 1] = NULL
+
+
 @atomic
 def lock_or_queue(lock: RawSpinlock) -> bool:
     """Take a lock that is free and that nobody waits for, else join its queue."""
@@ -73,11 +96,11 @@ def lock_or_queue(lock: RawSpinlock) -> bool:
     )
     check(
         "self_deadlock",
-        not lock.queued[cpu],
+        all(lock.queue[i] != cpu for i in range(cfg.cpus)),
         "spins for ever: it waits behind a context it interrupted that is queued for the lock",
     )
-    if lock.owner_cpu != NULL or any(lock.queued[c] for c in Cpu):
-        lock.queued[cpu] = True
+    if lock.owner_cpu != NULL or somebody_is_queued(lock):
+        join_queue(lock, cpu)
         return False
     lock.owner_cpu = cpu
     lock.owner_level = level()
@@ -97,11 +120,10 @@ def enter_without_waiting(lock: RawSpinlock) -> None:
 
 @atomic
 def wait_for_lock(lock: RawSpinlock) -> None:
-    """Spin until the lock is free; take it."""
-    wait_until(lock.owner_cpu == NULL)
-    cpu = smp_processor_id()
-    lock.queued[cpu] = False
-    lock.owner_cpu = cpu
+    """Spin until the lock is free and the CPU is the first in the queue; take it."""
+    wait_until(lock.owner_cpu == NULL and lock.queue[0] == smp_processor_id())
+    leave_queue(lock)
+    lock.owner_cpu = smp_processor_id()
     lock.owner_level = level()
 
 
@@ -111,7 +133,7 @@ def try_to_take(lock: RawSpinlock) -> bool:
     if not cfg.smp:
         enter_without_waiting(lock)
         return True
-    if lock.owner_cpu != NULL or any(lock.queued[c] for c in Cpu):
+    if lock.owner_cpu != NULL or somebody_is_queued(lock):
         return False
     lock.owner_cpu = smp_processor_id()
     lock.owner_level = level()

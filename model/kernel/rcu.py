@@ -37,6 +37,7 @@ from model.kernel.boot_stages import threads_are_up
 from model.kernel.bounds import Budget
 from model.kernel.cpu import (
     BarrierCaller,
+    BoundThread,
     Client,
     Cpu,
     Kworker,
@@ -47,6 +48,7 @@ from model.kernel.cpu import (
 )
 from model.kernel.objects import Object
 from model.language.syntax import (
+    NULL,
     Array,
     Cookie,
     action,
@@ -167,6 +169,9 @@ def begin_grace_period() -> None:
         cpu.needs_qs = not quiescent(cpu)
     for reader in Reader:
         reader.blocks_gp = reader.active
+    if cfg.preemptions > 0:
+        for thread in BoundThread:
+            thread.blocks_gp = thread.waits_for != NULL
 
 
 @atomic
@@ -198,9 +203,12 @@ def others_begin_grace_period() -> None:
 
 @pure
 def may_end() -> bool:
-    """Every CPU that the grace period waits for is done; and every reader, if it ends by itself."""
-    if cfg.rcu_any_time:
-        return all(not cpu.needs_qs for cpu in Cpu) and all(not r.blocks_gp for r in Reader)
+    """Every CPU that the grace period waits for is done, and every thread that was switched out in
+    a read-side section; and every reader, if it ends by itself."""
+    if cfg.rcu_any_time and any(r.blocks_gp for r in Reader):
+        return False
+    if cfg.preemptions > 0 and any(t.blocks_gp for t in BoundThread):
+        return False
     return all(not cpu.needs_qs for cpu in Cpu)
 
 

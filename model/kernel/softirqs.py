@@ -21,7 +21,8 @@ Abstractions:
   callback of an rcu_work. A hardirq in the kernel's instructions before and after that finds
   nothing that it does not find before the softirq began, or after it ended.
 * On PREEMPT_RT one thread stands for the three, since a per-CPU lock keeps them apart. That lock
-  can be configured out (PREEMPT_RT_NEEDS_BH_LOCK, 6.18), and two of them at once are missed.
+  can be configured out (PREEMPT_RT_NEEDS_BH_LOCK, 6.18), and two of them at once are missed. The
+  thread is switched out where `preemptions` allow it.
 """
 
 from model.kernel.boot_stages import threads_are_up
@@ -36,6 +37,8 @@ from model.kernel.cpu import (
     softirq_runs,
 )
 from model.kernel.handlers import irq_can_arrive
+from model.kernel.hrtimer import Hrtimer, run_hrtimer
+from model.kernel.interrupts import bound_thread_exits
 from model.kernel.objects import Object, give, may_be_given
 from model.kernel.rcu import can_begin_a_reader, note_quiescent_state, perhaps_begin_a_reader
 from model.kernel.workqueue import DelayedWork, delayed_work_timer_fn, is_of_rcu_work
@@ -43,6 +46,7 @@ from model.language.syntax import (
     NULL,
     Enum,
     action,
+    active,
     atomic,
     call_entry,
     cfg,
@@ -60,19 +64,30 @@ class Softirq(Enum):
     """Which one runs."""
 
     TIMER = 0
-    RCU = 1
-    DRIVER = 2
+    HRTIMER = 1
+    RCU = 2
+    DRIVER = 3
 
 
 @process(
     per=Cpu,
     may_run=softirq_runs,
-    when=instances(DelayedWork) + instances(RcuHead) + cfg.softirqs > 0,
+    when=instances(DelayedWork) + instances(RcuHead) + cfg.softirqs > 0
+    or (instances(Hrtimer) > 0 and cfg.preempt_rt),
 )
-def softirq(cpu: Cpu, which: Softirq, obj: Object, dwork: DelayedWork, callback: RcuHead) -> None:
+def softirq(
+    cpu: Cpu,
+    which: Softirq,
+    obj: Object,
+    dwork: DelayedWork,
+    callback: RcuHead,
+    timer: Hrtimer,
+) -> None:
     """One softirq."""
     if instances(DelayedWork) > 0 and which == Softirq.TIMER:
         delayed_work_timer_fn(dwork)
+    elif instances(Hrtimer) > 0 and cfg.preempt_rt and which == Softirq.HRTIMER:
+        run_hrtimer(timer)
     elif instances(RcuHead) > 0 and which == Softirq.RCU:
         invoke_callback(callback)
     elif cfg.softirqs > 0:
@@ -87,16 +102,16 @@ def softirq_returns(cpu: Cpu) -> None:
     """Back to the interrupted task; on PREEMPT_RT the thread gives its CPU up."""
     cpu.irqs_off = False
     if cfg.preempt_rt:
-        cpu.curr = NULL
-        of(CpuThreads, cpu).softirq.task.cpu = NULL
-    note_quiescent_state(cpu, quiescent_task_level(cpu))
+        bound_thread_exits(of(CpuThreads, cpu).softirq)
+    else:
+        note_quiescent_state(cpu, quiescent_task_level(cpu))
 
 
 @pure
 def softirq_can_run(cpu: Cpu) -> bool:
     """A pending softirq may begin on this CPU."""
     if cfg.preempt_rt:
-        return cpu.curr == NULL and quiescent(cpu) and threads_are_up()
+        return not active(softirq, cpu) and cpu.curr == NULL and quiescent(cpu) and threads_are_up()
     return irq_can_arrive(cpu) and not in_softirq(cpu)
 
 
@@ -114,7 +129,15 @@ def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
     require(softirq_can_run(cpu) and dwork.armed)
     enter_softirq(cpu)
     cpu.irqs_off = True
-    start(softirq, cpu, Softirq.TIMER, NULL, dwork, NULL)
+    start(softirq, cpu, Softirq.TIMER, NULL, dwork, NULL, NULL)
+
+
+@action(when=instances(Hrtimer) > 0 and cfg.preempt_rt)
+def hrtimer_softirq_expires(cpu: Cpu, timer: Hrtimer) -> None:
+    """An hrtimer expires, on PREEMPT_RT."""
+    require(softirq_can_run(cpu) and timer.armed)
+    enter_softirq(cpu)
+    start(softirq, cpu, Softirq.HRTIMER, NULL, NULL, NULL, timer)
 
 
 @action(when=instances(RcuHead) > 0)
@@ -124,7 +147,7 @@ def rcu_callback_is_invoked(cpu: Cpu, callback: RcuHead) -> None:
     take_callback(cpu, callback)
     enter_softirq(cpu)
     cpu.irqs_off = is_of_rcu_work(callback)
-    start(softirq, cpu, Softirq.RCU, NULL, NULL, callback)
+    start(softirq, cpu, Softirq.RCU, NULL, NULL, callback, NULL)
 
 
 @action(environment=True, when=cfg.softirqs > 0)
@@ -140,4 +163,4 @@ def softirq_frees(cpu: Cpu, obj: Object, reader: bool) -> None:
     enter_softirq(cpu)
     perhaps_begin_a_reader(reader)
     give(obj)
-    start(softirq, cpu, Softirq.DRIVER, obj, NULL, NULL)
+    start(softirq, cpu, Softirq.DRIVER, obj, NULL, NULL, NULL)

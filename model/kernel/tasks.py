@@ -9,7 +9,7 @@ from model.kernel.cpu import (
     quiescent,
     task_runs,
 )
-from model.kernel.interrupts import task_exits
+from model.kernel.interrupts import bound_thread_exits, task_exits
 from model.kernel.irq_work import IrqWork, IrqWorkCpu, run_irq_workd
 from model.kernel.objects import Object, free_call_returns, give, may_be_given
 from model.kernel.rcu import can_begin_a_reader, perhaps_begin_a_reader
@@ -110,7 +110,7 @@ def irq_workd_is_on_top(cpu: Cpu) -> bool:
 def irq_workd(cpu: Cpu) -> None:
     """irq_work/N runs the works that are not hard, in task context."""
     run_irq_workd(cpu)
-    task_exits(of(CpuThreads, cpu).irq_work.task)
+    bound_thread_exits(of(CpuThreads, cpu).irq_work)
 
 
 @action(when=cfg.preempt_rt and instances(IrqWork) > 0)

@@ -84,6 +84,24 @@ def test_it_fires_in_a_hardirq(kernel: Kernel) -> None:
     assert walk.value("Shared.ran") == 1 and at_rest(walk)
 
 
+def test_on_rt_it_fires_in_a_thread(kernel: Kernel) -> None:
+    """a.6: it is not a hard one. Guards against a function that runs in hardirq on PREEMPT_RT too.
+
+    The thread needs an idle CPU; the base lock is taken with irqs off, the function runs with irqs
+    on.
+    """
+    walk = system(kernel, preempt_rt=1, hardirqs=1).call("client", "arm", 1)
+    walk.arrive("client", "arm", 2, cpu=2)
+    assert not walk.can("hrtimer_expires")
+    assert [walk.can("hrtimer_softirq_expires", cpu=cpu) for cpu in (1, 2)] == [True, False]
+    walk.happen("hrtimer_softirq_expires", cpu=1).go("softirq", "remove_hrtimer")
+    assert walk.value("Cpu.irqs_off", 1)
+    walk.go("softirq", "fired")
+    assert not walk.value("Cpu.irqs_off", 1)
+    walk.go("softirq")
+    assert (walk.value("Shared.fired"), walk.value("Shared.in_hardirq")) == (1, 0)
+
+
 def test_it_waits_for_irqs_on(kernel: Kernel) -> None:
     """a.6: not under the lock that it was armed under. Guards against a hop that is none."""
     walk = system(kernel, cpus=1, tasks=1).arrive("client", "arm").go("client", "release")

@@ -118,6 +118,13 @@ def holder(walk: Walk) -> int:
     return walk.value("RawSpinlock.owner_cpu", walk.ref("Shared.lock"))
 
 
+def queue(walk: Walk) -> list[int]:
+    """The CPUs that wait for the lock, the next one first."""
+    places = range(1, walk.machine.variable["RawSpinlock.queue"].dims[1].size + 1)
+    cpus = [walk.value("RawSpinlock.queue", walk.ref("Shared.lock"), place) for place in places]
+    return [cpu for cpu in cpus if cpu]
+
+
 # --- locking ------------------------------------------------------------------------------------
 
 TAKES, QUEUES, NEVER = "takes it", "joins the queue", "spins for ever"
@@ -164,7 +171,7 @@ def test_lock(kernel: Kernel, what: str, context: str, outcome: str) -> None:
         assert walk.violated is not None and walk.violated.prop == "self_deadlock"
         return
     assert walk.violated is None
-    assert bool(walk.value("RawSpinlock.queued", walk.ref("Shared.lock"), 1)) is (outcome == QUEUES)
+    assert (1 in queue(walk)) is (outcome == QUEUES)
     assert (holder(walk) == 1) is (outcome == TAKES)
     if what == "held elsewhere":
         assert not walk.can_step(context)
@@ -254,6 +261,28 @@ def test_trylock(kernel: Kernel, smp: int, what: str, context: str, taken: bool)
 
 
 # --- waiting, releasing, irqs -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [[2, 3], [3, 2]], ids=lambda order: f"0.4 queue: {order}")
+def test_waiters_queue(kernel: Kernel, order: list[int]) -> None:
+    """0.4: first come, first served; the one that comes when the lock is free again is the last.
+
+    Guards against a waiter that is overtaken.
+    """
+    walk = kernel(SOURCE, *CHECKED, cpus=3, tasks=3, objects=4)
+    walk.arrive("client", "lock", 1, cpu=1).go("client", "inside")
+    for cpu in order:
+        walk.arrive("client", "lock", cpu, cpu=cpu).go("client", "lock_or_queue", at=cpu)
+        walk.step("client", at=cpu)
+    assert queue(walk) == order
+    walk.go("client")
+    walk.arrive("client", "lock", 4, cpu=1).go("client", "lock_or_queue").step("client")
+    waiting = [*order, 1]
+    while waiting:
+        assert queue(walk) == waiting
+        assert [cpu for cpu in waiting if walk.can_step("client", at=cpu)] == waiting[:1]
+        walk.go("client", at=waiting.pop(0))
+    assert walk.violated is None and holder(walk) == 0
 
 
 def test_waiting_is_with_irqs_off(kernel: Kernel) -> None:
