@@ -11,6 +11,7 @@ from counterexamples.trace import Trace, build_trace
 from engines.explicit.compiler import find_compiler
 from engines.explicit.explore import Options, Prepared, Progress, prepare, search
 from engines.kept import kept
+from engines.reductions.wanted import Reductions
 from engines.result import Exploration, Violation
 from model.edits import read_mutant
 from model.kernel.kinds import kind_named
@@ -38,6 +39,10 @@ _TINY = 24
 _TRIAL = 1 << 20
 """Bytes that a tiny machine takes in Python: about 3,000 states, explored in 0.2 s. To compile the
 C of a machine takes 0.3 to 2 s."""
+
+_LARGE = 500
+"""From this weight on the partial order pays: it takes one to three seconds to find what a process
+may touch and to compile the questions, as long as the search of a million states."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def run_job(job: Job, report: Report) -> Result:
         engine=job.search.engine,
         memory=job.search.memory,
         seconds=job.search.seconds,
-        reductions=job.search.reductions,
+        reductions=_worth_while(job),
         keep_c=keep_c,
         threads=job.search.threads,
         fingerprints=job.search.fingerprints,
@@ -88,6 +93,13 @@ def run_job(job: Job, report: Report) -> Result:
             hint="allow a task, an interrupt, an NMI or a probe, and an object",
         )
     return _plain(job, machine, result)
+
+
+def _worth_while(job: Job) -> Reductions:
+    """The reductions that are asked for, without one that would take longer than it spares."""
+    if job.weight >= _LARGE:
+        return job.search.reductions
+    return replace(job.search.reductions, partial_order=False, place_interrupts=False)
 
 
 def _searched(job: Job, prepared: Prepared, options: Options, report: Report) -> Exploration:

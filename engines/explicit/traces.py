@@ -53,9 +53,18 @@ class Expander:
             case Invariant(expr=expr):
                 if evaluate(self.machine, state, expr):
                     raise self.disagree(f"`{finding.prop}` holds where it was reported broken")
-                return trace
+                return self._until_broken(trace, expr)
             case None:
                 return (*trace, *self._faulty(state, finding.transition))
+
+    def _until_broken(self, trace: Trace, expr: Expr) -> Trace:
+        """The trace to the first state without the invariant: merged steps may follow it."""
+        state = self.machine.initial
+        for at, firing in enumerate(trace):
+            if not evaluate(self.machine, state, expr):
+                return trace[:at]
+            state = fire(self.machine, state, firing).state
+        return trace
 
     def confirm_goal(self, path: Sequence[State], expr: Expr, at_rest: bool) -> Trace:
         """The trace to a state without the goal, which is at rest if so claimed."""

@@ -40,6 +40,7 @@ from model.language.syntax import (
     record,
     routine,
     run,
+    unreached,
 )
 
 TITLE = "bpf_mem_alloc: per-CPU lists, an entry counter, one callback in flight"
@@ -231,6 +232,14 @@ EXPECT = [
     ),
     expect(
         "*", runs="*", verdict="holds", because="the counter tells every nested free on its CPU"
+    ),
+]
+
+UNREACHED = [
+    unreached(
+        "worker_is_switched_in",
+        "*",
+        because="the design queues no work, so no worker ever runs",
     ),
 ]
 

@@ -7,6 +7,7 @@ address from the address of the link word; queueing is mainline's without the st
 
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
 from model.designs.krcp_runs import KRCP_EXPECT, KRCP_RUNS, KRCP_UNREACHED
+from model.designs.mainline import kmem_cache_destroy as destroy_cache
 from model.designs.mainline import kvfree_call_rcu
 from model.designs.mainline import kvfree_rcu_barrier as wait_for_everything
 from model.designs.shrinker import shrink_every_krcp
@@ -24,6 +25,7 @@ from model.kernel.contexts import (
 )
 from model.kernel.objects import Object
 from model.language.syntax import (
+    cfg,
     expect,
     routine,
     run,
@@ -167,6 +169,7 @@ RUNS = [
         boot=True,
         cpus=1,
         tasks=1,
+        hardirqs=1,
         bnodes=2,
         other_gps=0,
     ),
@@ -228,10 +231,22 @@ def kvfree_call_rcu_ptr(head: Object) -> None:
     kvfree_call_rcu(head)
 
 
-@routine(models="mm/slab_common.c: kvfree_rcu_barrier, v6.19", entry=(barrier,))
+@routine(
+    models="mm/slab_common.c: kvfree_rcu_barrier, v6.19",
+    entry=(barrier,),
+    when=not cfg.cache_destroy,
+)
 def kvfree_rcu_barrier() -> None:
     """The barrier: mainline's."""
     wait_for_everything()
+
+
+@routine(
+    models="mm/slab_common.c: kmem_cache_destroy, v6.19", entry=(barrier,), when=cfg.cache_destroy
+)
+def kmem_cache_destroy() -> None:
+    """The destruction of a cache: mainline's."""
+    destroy_cache()
 
 
 @routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))

@@ -109,6 +109,7 @@ RUNS = [
         why="the barrier waits for parked sheaves before it flushes others, and only then",
         properties=("barrier",),
         submissions_first=True,
+        irq_work_interrupt=False,
         barriers=1,
         sheaf_capacity=2,
         cpus=1,
@@ -154,7 +155,7 @@ EXPECT = [
         runs=("up",),
         verdict="violated",
         because="F-11: on UP an NMI that tries the barn's lock gets it, whoever is inside",
-        reported="the same in the page allocator, mended there: 620b46ed6ae17",
+        reported="the rule is known: can_spin_trylock(), 5b31044e649e",
     ),
     expect(
         "no_lost_objects",

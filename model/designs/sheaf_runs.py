@@ -278,8 +278,9 @@ SHEAF_RUNS = (
         run(
             "barrier-sheaf",
             env="smp",
-            why="one CPU, two objects: an NMI fills the sheaf that the barrier is about to flush",
+            why="an NMI fills the sheaf that is about to be flushed; the next tick submits it",
             properties=("barrier",),
+            irq_work_interrupt=False,
             barriers=1,
             sheaf_capacity=2,
             cpus=1,

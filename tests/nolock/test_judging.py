@@ -10,6 +10,7 @@ import pytest
 from model.edits import Mutant
 from model.language.source import Provenance
 from model.manifest import Manifest, Run, Unreached
+from nolock import work
 from nolock.coverage import coverage_of
 from nolock.errors import EXPECTED, INCOMPLETE, UNEXPECTED
 from nolock.explored import Explored, Failure, Found, Result, Step
@@ -125,3 +126,14 @@ def test_coverage_is_the_union_of_the_runs() -> None:
     assert coverage.unreached == ()
     assert [because for _, because in coverage.explained] == ["because"]
     assert coverage.stale == (other,)
+
+
+@pytest.mark.parametrize(("kind", "slab"), [("", None), ("kfence_left", None), ("vmalloc", 0)])
+def test_a_kind_says_whether_objects_are_slabs(
+    kind: str, slab: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards against vmalloc objects that a design puts into sheaves."""
+    monkeypatch.setattr(work, "recovery_outcome", lambda recovery, kind: "right")
+    job = Job("d", "d", Path("d.py"), replace(RUN, kind=kind), (("cpus", 1),), ())
+    settings = work.settings_of(job)
+    assert isinstance(settings, dict) and settings.get("slab_objects") == slab
