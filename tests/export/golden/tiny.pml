@@ -4,8 +4,7 @@
  *
  * Knobs that are not 0: none.
  * One atomic step here is one transition there; nothing is reduced. The reachable states are as
- * many as `nolock verify` counts with --no-merge-local --no-symmetry, as long as nothing is
- * violated.
+ * many as `nolock verify` counts with --no-reductions, as long as nothing is violated.
  * Checked here: lock_discipline, list_integrity, model_error.
  * Not exported: what must come true in the end, in no_lost_objects.
  *
