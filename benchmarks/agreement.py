@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.checkers import Said, build_rumur, build_spin, build_tlc, missing
@@ -111,19 +111,14 @@ class Found:
 
 def found(machine: Machine) -> Found:
     """Search."""
-    result = explore(machine, Options(reductions=NO_REDUCTIONS))
+    result = explore(replace(machine, goals=()), Options(reductions=NO_REDUCTIONS))
     if not result.complete:
         raise RuntimeError(f"{machine.name}: stopped, {result.reason}")
-    violations = {
-        name: violation
-        for name, violation in result.violations.items()
-        if violation.kind not in ("goal", "lasso")
-    }
     before = {
         name: len(violation.trace) - (violation.kind in ("check", "model_error"))
-        for name, violation in violations.items()
+        for name, violation in result.violations.items()
     }
-    broken = any(violation.kind == "invariant" for violation in violations.values())
+    broken = any(violation.kind == "invariant" for violation in result.violations.values())
     return Found(result.states, result.transitions, before, broken)
 
 
