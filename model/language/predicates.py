@@ -35,7 +35,10 @@ def predicates(
                     text = f'write @{decl.kind}("property", "message")'
                     raise CompileError(text, module.where(decl.node))
             if decl.kind == "invariant":
-                invariants.append(Invariant(prop, _predicate(world, decl), message))
+                # One that is true by itself says nothing here: what it speaks of is not there.
+                expr = _predicate(world, decl)
+                if expr != TRUE and prop in world.properties:
+                    invariants.append(Invariant(prop, expr, message))
             elif decl.node.args.args:
                 exprs = _for_each(world, decl)
                 goals += [Goal(prop, expr, message, each=True) for expr in exprs if expr != TRUE]

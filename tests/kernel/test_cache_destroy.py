@@ -85,6 +85,6 @@ def test_who_destroys_waits(kernel: Kernel, delayed: bool) -> None:
         walk.go("barrier", "wait_for_marked_callbacks")
         assert not walk.can_step("barrier")
         walk.happen("grace_period_begins_for_callback").happen("grace_period_ends")
-        walk.happen("rcu_callback_is_invoked", cpu=1).go("hardirq").step("barrier")
+        walk.happen("rcu_callback_is_invoked", cpu=1).go("softirq").step("barrier")
         walk.happen("barrier_is_switched_in", cpu=2)
     assert not walk.go("barrier").running("barrier") and walk.value("Object.freed", 1)

@@ -92,7 +92,7 @@ def come_to(walk: Walk, stage: str) -> Walk:
 def grace_period(walk: Walk) -> Walk:
     """A grace period that a callback asked for, and the callback."""
     walk.happen("grace_period_begins_for_callback").happen("grace_period_ends")
-    return walk.happen("rcu_callback_is_invoked", cpu=3).go("hardirq", at=3)
+    return walk.happen("rcu_callback_is_invoked", cpu=3).go("softirq", at=3)
 
 
 # --- cpus_read_lock -----------------------------------------------------------------------------

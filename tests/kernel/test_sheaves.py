@@ -66,7 +66,7 @@ def fill_barn(obj: Object) -> None:
 
 @routine(models="test", entry=(client, hardirq, nmi, probe))
 def ask(obj: Object) -> None:
-    wanted = is_for_sheaves()
+    wanted = is_for_sheaves(obj)
     answer(obj, wanted)
 
 
