@@ -15,6 +15,7 @@ from model.kernel.sheaf_flush import flush_all_rcu_sheaves
 from model.kernel.sheaves import (
     Pcs, Sheaf, add_to_sheaf, barn_put_empty_sheaf, empty_sheaf, get_rcu_sheaf, unlock_pcs,
 )
+from model.kernel.waiting import rcu_barrier
 from model.language.syntax import NULL, record, routine
 
 
@@ -40,6 +41,7 @@ def put(obj: Object) -> None:
 @routine(models="test", entry=(barrier,))
 def flush() -> None:
     flush_all_rcu_sheaves()
+    rcu_barrier()
 
 
 @routine(models="test", entry=(barrier,))
