@@ -49,6 +49,7 @@ from model.kernel.irq_work import (
     unpark_irq_workd,
 )
 from model.kernel.rcu import note_quiescent_state
+from model.kernel.tick import leave_cpu
 from model.language.syntax import (
     NULL,
     action,
@@ -187,6 +188,6 @@ def cpu_comes_back(cpu: Cpu) -> None:
     require(of(Stopper, cpu).offline and not of(Stopper, cpu).dying)
     of(Stopper, cpu).offline = False
     of(Stopper, cpu).task.cpu = NULL
-    cpu.curr = NULL
+    leave_cpu(cpu)
     if instances(IrqWork) > 0:
         unpark_irq_workd(cpu)
