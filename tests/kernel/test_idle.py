@@ -19,6 +19,7 @@ class Shared:
     lazy: Embed[IrqWork] = embed(func=run, lazy=True, hard=False)
     soft: Embed[IrqWork] = embed(func=run, lazy=False, hard=False)
     ran: Range[0, 3]
+    other: bool
 
 
 @atomic
@@ -37,9 +38,9 @@ def queue_soft(obj: Object) -> None:
 
 
 @routine(models="test", entry=(client, softirq, hardirq, nmi))
-def nothing(obj: Object) -> None:
-    pass
-""" + looked_at("Shared.ran")
+def something_else(obj: Object) -> None:
+    Shared.other = True
+""" + looked_at("Shared.ran", "Shared.other")
 
 
 def system(kernel: Kernel, **config: int) -> Walk:
@@ -140,7 +141,7 @@ def test_what_wakes_the_cpu(kernel: Kernel, waker: str) -> None:
     walk = system(kernel).happen("cpu_goes_idle").go("idle", "stop_tick")
     walk.call("nmi", "queue_lazy", 1).go("idle")
     assert stopped(walk) and at_rest(walk)
-    walk.call(waker, "nothing", 2)
+    walk.call(waker, "something_else", 2)
     assert walk.can("tick") and not walk.can("irq_work_interrupts")
     assert ends(walk)
 
@@ -157,7 +158,9 @@ def test_what_wakes_the_cpu(kernel: Kernel, waker: str) -> None:
         pytest.param("nmi", "stop_tick", "soft", 0, 0, False, id="0.3 NMI: after, no interrupt"),
         pytest.param("nmi", "stop_tick", "lazy", 1, 1, True, id="0.3 NMI: looked for again"),
         pytest.param("nmi", "halt", "lazy", 1, 0, True, id="0.3 NMI: stopped, raises"),
-        pytest.param("nmi", "halt", "soft", 0, 1, False, id="0.3 NMI: before the halt, no interrupt"),
+        pytest.param(
+            "nmi", "halt", "soft", 0, 1, False, id="0.3 NMI: before the halt, no interrupt"
+        ),
         pytest.param("probe", "tracepoint", "lazy", 1, 0, True, id="0.3 probe at the tracepoint"),
         pytest.param("probe", "tracepoint", "soft", 0, 0, False, id="0.3 probe: no interrupt"),
         pytest.param("probe", "tracepoint", "soft", 0, 1, True, id="0.3 probe: looked for again"),
