@@ -82,6 +82,7 @@ RUNS = [
         preemptions=1,
         cpus=1,
         tasks=1,
+        workers=0,
     ),
     run("up", env="up", why="no SMP", nmis=1, probes=1, readers=1),
     run(

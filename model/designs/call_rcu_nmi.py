@@ -74,6 +74,7 @@ RUNS = [
         preemptions=1,
         cpus=1,
         tasks=1,
+        workers=0,
         readers=1,
     ),
     run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),

@@ -15,6 +15,7 @@ from model.kernel.callbacks import (
 )
 from model.kernel.handlers import hardirq, nmi
 from model.kernel.hotplug import stopper
+from model.kernel.idle import idle
 from model.kernel.probes import probe
 from model.kernel.rcu import (
     Rcu,
@@ -40,6 +41,7 @@ __all__ = [
     "boot_client",
     "client",
     "hardirq",
+    "idle",
     "nmi",
     "probe",
     "scheduler_starts",

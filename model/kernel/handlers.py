@@ -24,6 +24,7 @@ from model.kernel.rcu import (
     note_quiescent_state,
     perhaps_begin_a_reader,
 )
+from model.kernel.tick import restart_tick, tick_is_stopped
 from model.language.syntax import (
     NULL,
     Enum,
@@ -78,6 +79,7 @@ def hardirq(cpu: Cpu, cause: Cause, obj: Object, timer: Hrtimer) -> None:
 def hardirq_returns(cpu: Cpu) -> None:
     """Back to what was interrupted, with irqs on as they were."""
     cpu.irqs_off = False
+    restart_tick(cpu)
     note_quiescent_state(cpu, quiescent_below_handlers(cpu))
 
 
@@ -92,7 +94,7 @@ def irq_work_interrupts(cpu: Cpu) -> None:
 @action(when=instances(IrqWork) > 0)
 def tick(cpu: Cpu) -> None:
     """The tick; only one that finds lazy work does anything."""
-    require(irq_can_arrive(cpu) and tick_has_work(cpu))
+    require(irq_can_arrive(cpu) and tick_has_work(cpu) and not tick_is_stopped(cpu))
     cpu.irqs_off = True
     start(hardirq, cpu, Cause.TICK, NULL, NULL)
 
@@ -131,7 +133,9 @@ def nmi(cpu: Cpu, obj: Object) -> None:
 
 @atomic
 def nmi_returns(cpu: Cpu) -> None:
-    """Back to whatever was interrupted."""
+    """Back to whatever was interrupted; a CPU that had halted is awake."""
+    if not active(idle, cpu):
+        restart_tick(cpu)
     note_quiescent_state(cpu, quiescent_below_handlers(cpu) and not active(hardirq, cpu))
 
 

@@ -51,6 +51,7 @@ from model.kernel.irq_work import (
 )
 from model.kernel.rcu import note_quiescent_state
 from model.kernel.sheaf_flush import slub_cpu_dead
+from model.kernel.tick import leave_cpu
 from model.language.syntax import (
     NULL,
     action,
@@ -191,6 +192,6 @@ def cpu_comes_back(cpu: Cpu) -> None:
     require(of(Stopper, cpu).offline and not of(Stopper, cpu).dying and not cpus_are_kept())
     of(Stopper, cpu).offline = False
     of(Stopper, cpu).task.cpu = NULL
-    cpu.curr = NULL
+    leave_cpu(cpu)
     if instances(IrqWork) > 0:
         unpark_irq_workd(cpu)

@@ -14,6 +14,7 @@ from model.kernel.cpu import (
     smp_processor_id,
 )
 from model.kernel.rcu import note_quiescent_state
+from model.kernel.tick import leave_cpu
 from model.language.syntax import (
     NULL,
     action,
@@ -112,7 +113,7 @@ def task_exits(task: Task) -> None:
     cpu = task.cpu
     check("lock_discipline", not cpu.irqs_off, "the call returns with irqs off")
     check("lock_discipline", cpu.preempt_count == 0, "the call returns with preemption off")
-    cpu.curr = NULL
+    leave_cpu(cpu)
     task.cpu = NULL
     note_quiescent_state(cpu, quiescent(cpu))
 
@@ -123,7 +124,7 @@ def bound_thread_exits(thread: BoundThread) -> None:
     cpu = thread.task.cpu
     thread.blocks_gp = False
     thread.task.cpu = NULL
-    cpu.curr = NULL
+    leave_cpu(cpu)
     note_quiescent_state(cpu, quiescent(cpu))
 
 
@@ -135,7 +136,7 @@ def task_is_preempted(cpu: Cpu) -> None:
     require(all(cpu.curr != t.task for t in Takedown))
     Budget.preemptions -= 1
     cpu.curr.cpu = NULL
-    cpu.curr = NULL
+    leave_cpu(cpu)
     cpu.needs_qs = False
 
 
@@ -149,7 +150,7 @@ def bound_thread_is_preempted(cpu: Cpu, thread: BoundThread) -> None:
     thread.waits_for = cpu
     thread.blocks_gp = cpu.needs_qs
     thread.task.cpu = NULL
-    cpu.curr = NULL
+    leave_cpu(cpu)
     cpu.needs_qs = False
 
 

@@ -7,14 +7,13 @@ queued from then on runs again, and clears BUSY afterwards unless the work was c
 Abstractions:
 * Adding to the per-CPU work list is one step. Its retry loop repeats only a read of the head and
   a write of a link that nobody else sees before the swap.
-* The tick never stops. A stopped tick raises the interrupt at once for a lazy work, which is an
-  order of events that a tick arriving at once has too.
+* Without `tick_stops` the tick never stops. A stopped one raises the interrupt at once for a lazy
+  work, which is an order of events that a tick arriving at once has too; what is queued while the
+  tick is about to stop is left out (idle.py).
 * A tick with nothing on the lazy list does nothing and is not a step.
 * On PREEMPT_RT works that are not hard run in the thread irq_work/N, one per CPU. Its handlers run
   inside an RCU read-side section; here that section goes from the first work to the last, so that
   no grace period ends between two of them.
-* Architectures without the interrupt (`irq_work_interrupt`) depend on the tick, which never stops
-  here: that one which has stopped in idle does not see what an NMI queues is missed.
 """
 
 from model.kernel.boot_stages import threads_are_up
@@ -25,6 +24,7 @@ from model.kernel.interrupts import (
     preempt_disable,
     preempt_enable,
 )
+from model.kernel.tick import tick_nohz_tick_stopped
 from model.language.syntax import (
     NULL,
     Embed,
@@ -110,11 +110,16 @@ def arch_irq_work_raise() -> None:
 def irq_work_queue_local(work: IrqWork) -> None:
     """__irq_work_queue_local(): put the work on this CPU's list; raise if it is the first.
 
+    A lazy one is for the tick, unless that has stopped.
+
     On RT a soft work shares the lazy list: behind a lazy one it finds the list not empty, raises
     nothing and waits for the tick.
     """
     if work.lazy:
-        irq_work_list_add(work, this_cpu(IrqWorkCpu).lazy)
+        first = irq_work_list_add(work, this_cpu(IrqWorkCpu).lazy)
+        if cfg.tick_stops and first:
+            if tick_nohz_tick_stopped():
+                arch_irq_work_raise()
     elif cfg.preempt_rt and not work.hard:
         if irq_work_list_add(work, this_cpu(IrqWorkCpu).lazy):
             arch_irq_work_raise()
@@ -131,6 +136,17 @@ def irq_work_queue(work: IrqWork) -> bool:
     irq_work_queue_local(work)
     preempt_enable()
     return True
+
+
+@inline
+def irq_work_needs_cpu(cpu: Cpu) -> bool:
+    """irq_work_needs_cpu(): a work waits for the tick, so it must not stop."""
+    if not cfg.irq_work_interrupt:
+        raised = this_cpu(IrqWorkCpu).raised.first
+        if raised != NULL:
+            return True
+    lazy = this_cpu(IrqWorkCpu).lazy.first
+    return lazy != NULL
 
 
 @atomic

@@ -55,6 +55,7 @@ def task_at_probe_point(cpu: Cpu) -> bool:
             for t in CpuThreads
         )
         or any(t.task.cpu == cpu and at_probe_point(takedown, t) for t in Takedown)
+        or at_probe_point(idle, cpu)
         or any(b.task.cpu == cpu and at_probe_point(boot_client, b) for b in Boot)
         or any(b.task.cpu == cpu and at_probe_point(batching_init, b) for b in Boot)
         or any(b.task.cpu == cpu and at_probe_point(scheduler_starts, b) for b in Boot)

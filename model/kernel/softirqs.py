@@ -41,6 +41,7 @@ from model.kernel.hrtimer import Hrtimer, run_hrtimer
 from model.kernel.interrupts import bound_thread_exits
 from model.kernel.objects import Object, give, may_be_given
 from model.kernel.rcu import can_begin_a_reader, note_quiescent_state, perhaps_begin_a_reader
+from model.kernel.tick import restart_tick
 from model.kernel.workqueue import DelayedWork, delayed_work_timer_fn, is_of_rcu_work
 from model.language.syntax import (
     NULL,
@@ -104,6 +105,7 @@ def softirq_returns(cpu: Cpu) -> None:
     if cfg.preempt_rt:
         bound_thread_exits(of(CpuThreads, cpu).softirq)
     else:
+        restart_tick(cpu)
         note_quiescent_state(cpu, quiescent_task_level(cpu))
 
 

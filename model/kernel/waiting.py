@@ -20,6 +20,7 @@ from model.kernel.cpu import Cpu, Sleeper, myself, quiescent, smp_processor_id
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.irq_work import IrqWork, is_waited_for_asleep
 from model.kernel.rcu import note_quiescent_state
+from model.kernel.tick import leave_cpu
 from model.kernel.workqueue import DelayedWork, RcuWork, try_to_grab_pending
 from model.language.syntax import (
     NULL,
@@ -55,7 +56,7 @@ def schedule() -> None:
     cpu = who.task.cpu
     check("forbidden_call", not cpu.irqs_off, "sleeps with irqs off")
     check("forbidden_call", cpu.preempt_count == 0, "sleeps with preemption off")
-    cpu.curr = NULL
+    leave_cpu(cpu)
     who.task.cpu = NULL
     who.asleep = True
     note_quiescent_state(cpu, quiescent(cpu))
