@@ -252,8 +252,11 @@ class _Writer:
     def _actor(self, at: int) -> str:
         """The number of who makes a step, as C."""
         tr, first = self.machine.transitions[at], self.actors.first(at)
-        if tr.environment or tr.process is not None:
-            return f"{first}" if tr.environment else f"(uint32_t)({first} + self)"
+        if tr.environment:
+            return f"{first}"
+        if tr.process is not None:
+            alike = self.machine.process[tr.process].record in self.actors.alike
+            return f"{first}" if alike else f"(uint32_t)({first} + self)"
         index = "0"
         for param in self.actors.telling(tr):
             name = self.text.names.of("p", param.name)

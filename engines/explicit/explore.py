@@ -23,6 +23,7 @@ from engines.explicit.search import (
     Storing,
 )
 from engines.explicit.traces import Expander
+from engines.reductions.goals import parts_of, with_joined_goals
 from engines.reductions.merging import Merging, merging
 from engines.reductions.symmetry import Symmetry, symmetry
 from engines.reductions.wanted import ALL_REDUCTIONS, Reductions
@@ -75,7 +76,8 @@ def prepare(machine: Machine, options: Options = Options()) -> Prepared:
     renaming = symmetry(machine) if options.reductions.symmetry else None
     generated = None
     if options.engine != "python" and options.compiler is not None:
-        generated = generate(machine, layout(machine), plan, renaming)
+        searched = with_joined_goals(machine, renaming)
+        generated = generate(searched, layout(searched), plan, renaming)
     return Prepared(machine, plan, renaming, generated)
 
 
@@ -100,23 +102,25 @@ def search(
     machine, plan, renaming = prepared.machine, prepared.plan, prepared.renaming
     limits = Limits(options.memory or available_memory() * 3 // 4, options.seconds)
     compiler = None if options.engine == "python" else options.compiler
-    notes = [*plan.notes, *(renaming.notes if renaming else ())]
+    notes = list(plan.notes)
     if compiler is None and options.engine == "c":
         raise no_compiler()
     if compiler is None and options.engine == "auto":
         first = str(no_compiler()).partition("\n")[0]
         notes.append(f"the steps ran as Python, which is much slower: {first}")
     searcher = _Searcher(prepared, limits, progress, compiler, options, notes)
-    raw, engine = searcher.run(renaming)
-    expander = Expander(machine, plan, renaming, engine)
-    try:
-        return _result(machine, raw, expander, _reductions(plan, renaming), tuple(notes))
-    except UnfairRenaming:
-        # Whether the cycle is fair depends on which of the records that look alike get their turn.
-        notes.append("without symmetry, because a cycle that is fair up to renaming was not fair")
-    raw, engine = searcher.run(None, raw.seconds + raw.compile_seconds)
-    expander = Expander(machine, plan, None, engine)
-    return _result(machine, raw, expander, _reductions(plan, None), tuple(notes))
+    used = 0.0
+    while True:
+        raw, engine = searcher.run(renaming, used)
+        expander = Expander(machine, plan, renaming, engine)
+        try:
+            return _result(machine, raw, expander, _reductions(plan, renaming), tuple(notes))
+        except UnfairRenaming:
+            # Whether the cycle is fair depends on which of those that look alike get their turn.
+            used += raw.seconds + raw.compile_seconds
+            renaming = renaming and renaming.of_fewer_records()
+            kept = " and ".join(name for name, _ in renaming.records) if renaming else "nothing"
+            notes.append(f"a cycle was fair up to renaming only; {kept} is renamed")
 
 
 @dataclass
@@ -136,7 +140,8 @@ class _Searcher:
         if limits.seconds is not None:
             limits = replace(limits, seconds=limits.seconds - used)
         prepared = self.prepared
-        about = (prepared.machine, prepared.plan, renaming, limits, self.progress)
+        searched = with_joined_goals(prepared.machine, renaming)
+        about = (searched, prepared.plan, renaming, limits, self.progress)
         generated = prepared.generated if renaming == prepared.renaming else None
         if self.compiler is not None:
             try:
@@ -179,7 +184,8 @@ def _result(
 ) -> Exploration:
     goals: dict[str, GoalReport] = {}
     violations = _violations(raw, expander)
-    for goal, found in zip(machine.goals, raw.goals, strict=True):
+    searched = with_joined_goals(machine, expander.symmetry)
+    for goal, found in zip(searched.goals, raw.goals, strict=True):
         report = _report(goal, found, expander)
         known = goals.get(goal.prop)
         goals[goal.prop] = report if known is None else _joined(known, report)
@@ -218,7 +224,7 @@ def _report(goal: Goal, found: RawGoal, expander: Expander) -> GoalReport:
     if found.doomed_path:
         lost = expander.confirm_goal(found.doomed_path, goal.expr, at_rest=False)
     if found.lasso is not None:
-        lasso = to_lasso(expander, found.lasso, goal.expr)
+        lasso = to_lasso(expander, found.lasso, parts_of(expander.machine, goal))
     return GoalReport(found.failing, at_rest, found.doomed, lost, lasso)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engines.explicit.search import RawLasso
 from engines.explicit.traces import Expander
 from engines.reductions.symmetry import renamed
@@ -12,15 +14,17 @@ from model.language.machine import Expr
 
 
 class UnfairRenaming(Exception):
-    """A cycle that is fair only if instances that look alike count as one."""
+    """A cycle that is what is looked for only if instances that look alike count as one."""
 
 
-def to_lasso(expander: Expander, raw: RawLasso, goal: Expr) -> Lasso:
+def to_lasso(expander: Expander, raw: RawLasso, goals: Sequence[Expr]) -> Lasso:
     """A stem and a loop of single steps that ends in the very state in which it began.
 
     With symmetry the engine's cycle leads back to a state that is equal up to renaming. It is
     repeated until a state recurs, which it does after as many turns as there are renamings at most.
-    Raises UnfairRenaming if that loop then keeps an instance waiting that looks like another one.
+    One of the goals is missed all along. Raises UnfairRenaming if that is not so because now this
+    instance misses its goal and now that one; or if the loop keeps an instance waiting that looks
+    like another one.
     """
     stem, state = expander.to_state(raw.stem)
     firings: list[Firing] = list(stem)
@@ -35,10 +39,16 @@ def to_lasso(expander: Expander, raw: RawLasso, goal: Expr) -> Lasso:
         if expander.symmetry is None:
             raise expander.disagree("a cycle keeps somebody waiting who can step")
         raise UnfairRenaming
-    for reached in _states(expander, lasso.stem, lasso.loop):
-        if evaluate(expander.machine, reached, goal):
-            raise expander.disagree("a goal is reached on a cycle where it was reported missing")
-    return lasso
+    states = _states(expander, lasso.stem, lasso.loop)
+    if any(_is_missed(expander, states, goal) for goal in goals):
+        return lasso
+    if len(goals) == 1:
+        raise expander.disagree("a goal is reached on a cycle where it was reported missing")
+    raise UnfairRenaming
+
+
+def _is_missed(expander: Expander, states: Sequence[State], goal: Expr) -> bool:
+    return not any(evaluate(expander.machine, state, goal) for state in states)
 
 
 def _step(expander: Expander, state: State, actor: int, target: State) -> tuple[Trace, State]:

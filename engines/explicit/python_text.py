@@ -228,7 +228,8 @@ class _Writer:
         if tr.environment:
             return str(first)
         if tr.process is not None:
-            return f"{first} + me"
+            alike = self.machine.process[tr.process].record in self.actors.alike
+            return f"{first}" if alike else f"{first} + me"
         index = ""
         for param in self.actors.telling(tr):
             at = f"{self.name('p', param.name)} - {param.lo}"

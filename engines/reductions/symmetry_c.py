@@ -1,25 +1,21 @@
 """C that replaces a packed state by the representative of its symmetry class.
 
-Few permutations are simply all tried, going from one to the next by a swap of two instances. For
-more, instances are first put into the order of a key that renaming does not change, and only those
-with equal keys are permuted: the arrangements in key order are the same for the whole class, and
-the least of them is the representative.
+Instances are first put into the order of a key that renaming does not change: what the state says
+of an instance in cells that are no references. Only those with equal keys are then permuted: the
+arrangements in key order are the same for the whole class, and the least of them is the
+representative.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from math import factorial, prod
 
-from engines.reductions.symmetry import Symmetry, cells_of, references, transpositions
-from model.language.layout import Field, Layout
-from model.language.machine import Variable
+from engines.reductions.symmetry import Renaming, Symmetry, images, record_of
+from model.language.layout import WORD_BITS, Layout
+from model.language.machine import Machine, Variable
 
-MOST_TRIED = 24
-"""Permutations up to this number are tried without sorting first."""
-
-_KEEP_LEAST = """
+_RUNTIME = """
 NL_ACCESSOR void keep_least(word *least, const word *t)
 {
 	for (int i = 0; i < NL_WORDS; i++) {
@@ -32,202 +28,220 @@ NL_ACCESSOR void keep_least(word *least, const word *t)
 }"""
 
 _ARRANGE = """
-static void arrange(word *t, word *least, const uint64_t *key, int at)
+/* Puts the instances of a record in the order of their keys; whether any keys are equal. */
+NL_STEP int sort_{at}(word *n, word *key)
 {{
-	if (at == {size}) {{
-		keep_least(least, t);
-		return;
-	}}
-	for (int i = at; i < {size} && key[i] == key[at]; i++) {{
-		swap(t, at, i);
-		arrange(t, least, key, at + 1);
-		swap(t, at, i);
-	}}
-}}
+	int equal = 0;
 
-static void canonical(word *n)
-{{
-	uint64_t key[{size}];
-	word t[NL_WORDS];
-
-	keys(n, key);
+	keys_{at}(n, key);
 	for (int i = 1; i < {size}; i++) {{
 		for (int j = i; j > 0 && key[j] < key[j - 1]; j--) {{
-			const uint64_t k = key[j];
+			const word k = key[j];
 
 			key[j] = key[j - 1];
 			key[j - 1] = k;
-			swap(n, j - 1, j);
+			swap_{at}(n, j - 1, j);
 		}}
 	}}
-	memcpy(t, n, sizeof(t));
-	arrange(t, n, key, 0);
+	for (int i = 1; i < {size}; i++)
+		equal |= key[i] == key[i - 1];
+	return equal;
+}}
+
+/* Tries all arrangements in key order from place `i` on, with all of the records that follow. */
+NL_STEP void arrange_{at}(word *t, word *least, word *const *keys, int i)
+{{
+	if (i == {size}) {{
+		{then};
+		return;
+	}}
+	for (int j = i; j < {size} && keys[{at}][j] == keys[{at}][i]; j++) {{
+		swap_{at}(t, i, j);
+		arrange_{at}(t, least, keys, i + 1);
+		swap_{at}(t, i, j);
+	}}
 }}"""
 
 
 def canonical_c(layout: Layout, symmetry: Symmetry | None) -> list[str]:
     """Definition of `canonical(word *)`, which does nothing without symmetry."""
-    records = symmetry.records if symmetry is not None else ()
-    if not records:
+    if symmetry is None:
         return ["", "NL_ACCESSOR void canonical(word *n)", "{", "\t(void)n;", "}"]
-    if len(records) == 1 and factorial(records[0][1]) > MOST_TRIED:
-        ((record, size),) = records
-        return [*_sorted(layout, record, size)]
-    return [*_tried(layout, records)]
+    return [_RUNTIME, *_canonical(layout, symmetry)]
 
 
-def _tried(layout: Layout, records: tuple[tuple[str, int], ...]) -> Iterator[str]:
-    """All combinations of permutations; the last record changes fastest."""
-    yield _KEEP_LEAST
-    swaps: list[list[str]] = []
-    for number, (record, size) in enumerate(records):
-        steps = list(transpositions(size))
-        for a, b in sorted(set(steps)):
-            yield from _swap(layout, record, a, b, f"swap_{number}_{a}_{b}")
-        swaps.append([f"swap_{number}_{a}_{b}(t);" for a, b in steps])
-    total = prod(len(steps) + 1 for steps in swaps)
-    yield f"\n/* Tries {total} arrangements. */"
-    yield "NL_STEP void canonical(word *n)"
+def _canonical(layout: Layout, symmetry: Symmetry) -> Iterator[str]:
+    records = symmetry.records
+    for at, (record, size) in enumerate(records):
+        yield from _swaps(layout, record, size, at)
+        yield from _keys(layout, record, size, at)
+    for at in range(len(records) - 1, -1, -1):
+        last = at == len(records) - 1
+        then = "keep_least(least, t)" if last else f"arrange_{at + 1}(t, least, keys, 0)"
+        yield _ARRANGE.format(at=at, size=records[at][1], then=then)
+    yield "\nNL_STEP void canonical(word *n)"
     yield "{"
+    for at, (_, size) in enumerate(records):
+        yield f"\tword key_{at}[{size}];"
+    yield f"\tword *const keys[] = {{ {', '.join(f'key_{at}' for at in range(len(records)))} }};"
     yield "\tword t[NL_WORDS];"
+    yield "\tint equal = 0;"
     yield ""
+    for at in range(len(records)):
+        yield f"\tequal |= sort_{at}(n, key_{at});"
+    yield "\tif (!equal)"
+    yield "\t\treturn;"
     yield "\tmemcpy(t, n, sizeof(t));"
-    for step in _odometer(swaps):
-        yield f"\t{step}"
-        yield "\tkeep_least(n, t);"
+    yield "\tarrange_0(t, n, keys, 0);"
     yield "}"
 
 
-def _odometer(swaps: list[list[str]]) -> Iterator[str]:
-    """One swap per further combination: all of the rest, then one of the first, and again."""
-    if not swaps:
-        return
-    first, rest = swaps[0], swaps[1:]
-    yield from _odometer(rest)
-    for swap in first:
-        yield swap
-        yield from _odometer(rest)
+# --- keys ----------------------------------------------------------------------------------------
 
 
-def _sorted(layout: Layout, record: str, size: int) -> Iterator[str]:
-    """Sorting by keys, then trying the arrangements of equal keys."""
-    yield _KEEP_LEAST
-    pairs = list(combinations(range(size), 2))
-    for a, b in pairs:
-        yield from _swap(layout, record, a, b, f"swap_{a}_{b}")
-    yield "\nstatic void swap(word *n, int a, int b)"
+def _keys(layout: Layout, record: str, size: int, at: int) -> Iterator[str]:
+    """A number per instance: as many of its cells as a word holds."""
+    yield f"\nNL_STEP void keys_{at}(const word *n, word *key)"
     yield "{"
-    yield f"\tswitch (a < b ? {size} * a + b : {size} * b + a) {{"
-    for a, b in pairs:
-        yield f"\tcase {size * a + b}: swap_{a}_{b}(n); break;"
-    yield "\tdefault: break;"
-    yield "\t}"
-    yield "}"
-    yield from _keys(layout, record, size)
-    yield _ARRANGE.format(size=size)
-
-
-def _keys(layout: Layout, record: str, size: int) -> Iterator[str]:
-    """A number per instance, made of what belongs to it and of who refers to it."""
-    yield "\nstatic void keys(const word *n, uint64_t *key)"
-    yield "{"
+    yield "\t(void)n;"
+    chosen = list(_chosen(layout, record))
     for instance in range(size):
         yield f"\tkey[{instance}] = 0;"
-        for value in _key_parts(layout, record, instance):
-            yield f"\tkey[{instance}] = (key[{instance}] ^ ({value})) * 0x9e3779b97f4a7c15u;"
+        for var, cells in chosen:
+            field = layout.fields[var.name]
+            word, shift = field.place(cells[instance])
+            raw = f"n[{word}] >> {shift} & {field.mask:#x}u"
+            yield f"\tkey[{instance}] = key[{instance}] << {field.bits} | ({raw});"
     yield "}"
 
 
-def _key_parts(layout: Layout, record: str, instance: int) -> Iterator[str]:
-    for var, at in cells_of(layout.machine, record, instance):
-        field = layout.fields[var.name]
-        if not field.bits or sum(dim.name == record for dim in var.dims) > 1:
-            continue
-        raw = _raw(field, at)
-        if var.type.kind == "ref" and var.type.name == record:
-            # Only whether it refers to nothing, to itself or to another: names do not count.
-            lo = var.type.lo
-            nothing = f"{raw} == 0" if lo == 0 else "0"
-            yield f"{nothing} ? 0u : {raw} == {instance + 1 - lo} ? 1u : 2u"
-        else:
-            yield raw
-    for var in references(layout.machine, record):
-        if any(dim.kind == "record" and dim.name == record for dim in var.dims):
-            continue
-        field = layout.fields[var.name]
-        if field.bits:
-            for at in range(var.size):
-                yield f"{_raw(field, at)} == {instance + 1 - var.type.lo}"
+def _chosen(layout: Layout, record: str) -> Iterator[tuple[Variable, list[int]]]:
+    """The cells that make a key, each as a variable and one cell per instance; the widest first.
+
+    Each belongs to one instance of the record and to no other that is renamed.
+    """
+    room = WORD_BITS
+    found = list(_plain(layout.machine, record))
+    for var, cells in sorted(found, key=lambda one: -one[0].type.bits):
+        if 0 < var.type.bits <= room:
+            room -= var.type.bits
+            yield var, cells
 
 
-def _raw(field: Field, at: int) -> str:
-    word, shift = field.place(at)
-    return f"(n[{word}] >> {shift} & {field.mask:#x}u)"
+def _plain(machine: Machine, record: str) -> Iterator[tuple[Variable, list[int]]]:
+    """Cells that are no references and belong to instances of one renamed record only."""
+    size = machine.sizes[record]
+    for var in machine.variables:
+        if var.type.kind == "ref":
+            continue
+        owners: dict[tuple[object, ...], dict[int, int]] = {}
+        for at, index in enumerate(var.indices()):
+            places = [
+                place_of(machine, record_of(machine, dim), i) if record_of(machine, dim) else None
+                for dim, i in zip(var.dims, index, strict=True)
+            ]
+            named = [place for place in places if place is not None]
+            if len(named) == 1 and named[0][0] == record:
+                rest = tuple(i for i, place in zip(index, places, strict=True) if place is None)
+                owners.setdefault((named[0][2], rest), {})[named[0][1]] = at
+        for cells in owners.values():
+            if len(cells) == size:
+                yield var, [cells[instance] for instance in range(size)]
+
+
+def place_of(machine: Machine, record: str, i: int) -> tuple[str, int, object]:
+    """Whose an instance is: a record with instances of its own, one of these, and where in it."""
+    if record in machine.per:
+        root, owner, _ = place_of(machine, machine.per[record], i)
+        return root, owner, record
+    if record in machine.embedded:
+        name, index, field, element = machine.embedded[record][i]
+        root, owner, where = place_of(machine, name, index)
+        return root, owner, (where, name, field, element)
+    return record, i, record
 
 
 # --- swapping two instances ----------------------------------------------------------------------
 
 
+def _swaps(layout: Layout, record: str, size: int, at: int) -> Iterator[str]:
+    """A function that exchanges any two instances, with all that belongs to them."""
+    pairs = list(combinations(range(size), 2))
+    for a, b in pairs:
+        yield from _swap(layout, record, a, b, f"swap_{at}_{a}_{b}")
+    yield f"\nNL_STEP void swap_{at}(word *n, int a, int b)"
+    yield "{"
+    yield f"\tswitch (a < b ? {size} * a + b : {size} * b + a) {{"
+    for a, b in pairs:
+        yield f"\tcase {size * a + b}: swap_{at}_{a}_{b}(n); break;"
+    yield "\tdefault: break;"
+    yield "\t}"
+    yield "}"
+
+
 def _swap(layout: Layout, record: str, a: int, b: int, name: str) -> Iterator[str]:
-    """A function that exchanges two instances: their cells, and who refers to them."""
+    machine = layout.machine
+    to = list(range(machine.sizes[record]))
+    to[a], to[b] = b, a
+    renaming = Renaming(machine, images(machine, {record: tuple(to)}))
     yield f"\n/* {record} {a + 1} and {b + 1} change places. */"
-    yield f"NL_ACCESSOR void {name}(word *n)"
+    yield f"NL_STEP void {name}(word *n)"
     yield "{"
     yield "\tword x;"
     yield ""
     yield "\t(void)n;"
     yield "\t(void)x;"
-    yield from _exchange_cells(layout, record, a, b)
-    yield from _exchange_references(layout, record, a + 1, b + 1)
+    yield from _exchange_cells(layout, renaming)
+    yield from _exchange_references(layout, renaming)
     yield "}"
 
 
-def _exchange_cells(layout: Layout, record: str, a: int, b: int) -> Iterator[str]:
+def _exchange_cells(layout: Layout, renaming: Renaming) -> Iterator[str]:
     """Fields of one word that are equally far apart are exchanged together."""
     groups: dict[tuple[int, int], int] = {}
-    for var in layout.machine.variables:
-        field = layout.fields[var.name]
-        for one, other in _pairs(var, record, a, b) if field.bits else ():
-            (word, shift), (word2, shift2) = field.place(one), field.place(other)
-            if word == word2:
-                key = (word, shift2 - shift)
-                groups[key] = groups.get(key, 0) | field.mask << shift
-                continue
-            yield f"\tx = (n[{word}] >> {shift} ^ n[{word2}] >> {shift2}) & {field.mask:#x}u;"
-            yield f"\tn[{word}] ^= x << {shift};"
-            yield f"\tn[{word2}] ^= x << {shift2};"
+    for at, (source, _) in enumerate(renaming.moves):
+        var = layout.machine.cells[at][0]
+        field, first = layout.fields[var.name], layout.machine.offset[var.name]
+        if not field.bits or at >= source:
+            continue
+        (word, shift), (word2, shift2) = field.place(at - first), field.place(source - first)
+        if word == word2:
+            key = (word, shift2 - shift)
+            groups[key] = groups.get(key, 0) | field.mask << shift
+            continue
+        yield f"\tx = (n[{word}] >> {shift} ^ n[{word2}] >> {shift2}) & {field.mask:#x}u;"
+        yield f"\tn[{word}] ^= x << {shift};"
+        yield f"\tn[{word2}] ^= x << {shift2};"
     for (word, apart), mask in groups.items():
         yield f"\tx = (n[{word}] ^ n[{word}] >> {apart}) & {mask:#x}u;"
         yield f"\tn[{word}] ^= x | x << {apart};"
 
 
-def _pairs(var: Variable, record: str, a: int, b: int) -> Iterator[tuple[int, int]]:
-    """Cells of a variable that change places, the lower first."""
-    position = {index: at for at, index in enumerate(var.indices())}
-    swapped = {a: b, b: a}
-    ours = [dim.kind == "record" and dim.name == record for dim in var.dims]
-    for index, at in position.items():
-        other = tuple(swapped.get(i, i) if mine else i for i, mine in zip(index, ours, strict=True))
-        if at < position[other]:
-            yield at, position[other]
-
-
-def _exchange_references(layout: Layout, record: str, a: int, b: int) -> Iterator[str]:
+def _exchange_references(layout: Layout, renaming: Renaming) -> Iterator[str]:
     """All references of one word at once: find the fields that equal a or b, flip what differs."""
-    groups: dict[tuple[int, int, int], int] = {}
-    for var in references(layout.machine, record):
+    groups: dict[tuple[int, int, int, tuple[tuple[int, int], ...]], int] = {}
+    for var in layout.machine.variables:
         field = layout.fields[var.name]
-        for at in range(var.size) if field.bits else ():
-            word, shift = field.place(at)
-            key = (word, field.bits, var.type.lo)
-            groups[key] = groups.get(key, 0) | 1 << shift
-    for (word, bits, lo), lowest in groups.items():
-        if not 0 <= min(a, b) - lo <= max(a, b) - lo < 1 << bits:
+        to = renaming.to.get(var.type.name) if var.type.kind == "ref" else None
+        if to is None or not field.bits:
             continue
-        found = []
-        for value in (a - lo, b - lo):
-            differ = f"n[{word}] ^ {lowest * value:#x}u"
-            spread = " | ".join(f"({differ}) >> {bit}" for bit in range(bits))
-            found.append(f"~({spread})")
-        yield f"\tx = ({' | '.join(found)}) & {lowest:#x}u;"
-        yield f"\tn[{word}] ^= x * {(a - lo) ^ (b - lo)}u;"
+        pairs = tuple((i + 1, j + 1) for i, j in enumerate(to) if i < j)
+        for at in range(var.size):
+            word, shift = field.place(at)
+            key = (word, field.bits, var.type.lo, pairs)
+            groups[key] = groups.get(key, 0) | 1 << shift
+    for (word, bits, lo, pairs), lowest in groups.items():
+        for a, b in pairs:
+            yield from _exchange_names(word, bits, lowest, a - lo, b - lo)
+
+
+def _exchange_names(word: int, bits: int, lowest: int, a: int, b: int) -> Iterator[str]:
+    if not 0 <= a <= b < 1 << bits:
+        return
+    found = []
+    for value in (a, b):
+        differ = f"n[{word}] ^ {lowest * value:#x}u"
+        spread = " | ".join(f"({differ}) >> {bit}" for bit in range(bits))
+        found.append(f"~({spread})")
+    yield f"\tx = ({' | '.join(found)}) & {lowest:#x}u;"
+    yield f"\tn[{word}] ^= x * {a ^ b}u;"

@@ -23,7 +23,8 @@ ENVIRONMENT = 0
 class Actors:
     """Numbers the actors of a machine from 1.
 
-    Parameters over the records in `alike`, whose instances are renamed, tell no actors apart.
+    What belongs to a record in `alike`, whose instances are renamed, tells no actors apart: neither
+    its instances as parameters, nor a process that each of them has.
     """
 
     machine: Machine
@@ -36,7 +37,7 @@ class Actors:
         processes: dict[str, int] = {}
         for proc in self.machine.processes:
             processes[proc.name] = following
-            following += proc.instances
+            following += 1 if proc.record in self.alike else proc.instances
         actions: dict[int, int] = {}
         for at, tr in enumerate(self.machine.transitions):
             if tr.process is None and not tr.environment:
@@ -71,7 +72,7 @@ class Actors:
     def instances(self) -> tuple[int, ...]:
         """The number of each instance of each process."""
         return tuple(
-            self._firsts[0][proc.name] + me
+            self._firsts[0][proc.name] + (0 if proc.record in self.alike else me)
             for proc in self.machine.processes
             for me in range(proc.instances)
         )
@@ -83,7 +84,8 @@ class Actors:
         if tr.environment:
             return ENVIRONMENT
         if tr.process is not None:
-            return first + args["self"]
+            record = self.machine.process[tr.process].record
+            return first + (0 if record in self.alike else args["self"])
         at = 0
         for param in self.telling(tr):
             at = at * (param.hi - param.lo + 1) + args[param.name] - param.lo

@@ -286,13 +286,13 @@ class Invariant:
 class Goal:
     """A predicate that the system by itself makes true, wherever it is: see `semantics.md`.
 
-    `each`: one of several goals that are the same for each instance of a record.
+    `each`: the record for each instance of which there is such a goal, if it is one of several.
     """
 
     prop: str
     expr: Expr
     message: str
-    each: bool = False
+    each: str = ""
 
 
 @dataclass(frozen=True)
@@ -345,6 +345,31 @@ class Machine:
     def process(self) -> dict[str, Process]:
         """Processes by name."""
         return {proc.name: proc for proc in self.processes}
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """How many instances each record has, as far as anything in the machine knows them."""
+        found: dict[str, int] = {}
+
+        def note(record: str, size: int) -> None:
+            if size > found.get(record, 0):
+                found[record] = size
+                if record in self.per:
+                    note(self.per[record], size)
+
+        for var in self.variables:
+            for dim in var.dims:
+                if dim.kind == "record":
+                    note(dim.name, dim.size)
+            if var.type.kind == "ref" and var.type.name:
+                note(var.type.name, var.type.hi)
+        for proc in self.processes:
+            note(proc.record, proc.instances)
+        for record, homes in self.embedded.items():
+            note(record, len(homes))
+            for owner, i, _, _ in homes:
+                note(owner, i + 1)
+        return found
 
     @cached_property
     def offset(self) -> dict[str, int]:

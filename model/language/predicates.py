@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 from model.language.declarations import Module, RecordDecl, RoutineDecl
@@ -40,8 +39,8 @@ def predicates(
                 if expr != TRUE and prop in world.properties:
                     invariants.append(Invariant(prop, expr, message))
             elif decl.node.args.args:
-                exprs = _for_each(world, decl)
-                goals += [Goal(prop, expr, message, each=True) for expr in exprs if expr != TRUE]
+                name, exprs = _for_each(world, decl)
+                goals += [Goal(prop, expr, message, name) for expr in exprs if expr != TRUE]
             else:
                 goals.append(Goal(prop, _predicate(world, decl), message))
     return tuple(invariants), tuple(goals)
@@ -60,8 +59,8 @@ def _predicate(world: World, decl: RoutineDecl, *arguments: Value) -> Expr:
     return value.expr
 
 
-def _for_each(world: World, decl: RoutineDecl) -> Iterator[Expr]:
-    """A goal with a parameter: one predicate for each instance of the record that it names."""
+def _for_each(world: World, decl: RoutineDecl) -> tuple[str, list[Expr]]:
+    """A goal with a parameter: the record that it names, and a predicate for each instance."""
     where = decl.module.where(decl.node)
     match decl.node.args.args:
         case [ast.arg(annotation=ast.Name(name))] if isinstance(
@@ -70,10 +69,9 @@ def _for_each(world: World, decl: RoutineDecl) -> Iterator[Expr]:
             pool = world.pools[name]
         case _:
             raise CompileError(f"`{decl.name}` takes one record", where, "def goal(x: Record)")
-    # Each instance has a goal of its own, so they are not interchangeable.
-    world.ordered.add(name)
-    for instance in range(pool.size):
-        yield _predicate(world, decl, Value(Const(instance + 1), pool.ref(nullable=False)))
+    kind = pool.ref(nullable=False)
+    ones = [Value(Const(instance + 1), kind) for instance in range(pool.size)]
+    return name, [_predicate(world, decl, one) for one in ones]
 
 
 def linked_lists(world: World) -> tuple[LinkedList, ...]:
@@ -103,17 +101,20 @@ def _free(world: World, var: Variable, node: ast.AST, record: RecordDecl) -> Exp
 
 
 def symmetric(world: World) -> tuple[str, ...]:
-    """Records whose instances nothing tells apart: no per-instance layout, no order, no process."""
-    owned = {info.embeds for pool in world.pools.values() for info in pool.fields.values()}
-    owners = {p.decl.name for p in world.pools.values() if any(i.embeds for i in p.fields.values())}
-    based = {pool.per for pool in world.pools.values()} | {
-        pool.decl.name for pool in world.pools.values() if pool.per
-    }
-    processes = {world.process_record[name] for name in world.processes}
+    """Records whose instances nothing tells apart: no loop goes through them in order.
+
+    What is declared per instance of such a record, or embedded in one, goes with it.
+    """
+    told_apart: set[str] = set().union(*(_roots(world, name) for name in world.ordered))
     return tuple(
         name
         for name, pool in world.pools.items()
-        if pool.size > 1
-        and "count" in pool.decl.options
-        and name not in owned | owners | based | processes | world.ordered
+        if pool.size > 1 and "count" in pool.decl.options and name not in told_apart
     )
+
+
+def _roots(world: World, name: str) -> set[str]:
+    """The records with instances of their own to which the instances of a record belong."""
+    pool = world.pools[name]
+    owners = [pool.per] if pool.per else [home.owner for home in pool.embeddings]
+    return set().union(*(_roots(world, owner) for owner in owners)) if owners else {name}

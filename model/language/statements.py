@@ -11,6 +11,7 @@ from model.language.flow import Edge, Flow, Node
 from model.language.fold import TRUE
 from model.language.machine import Age, Check, Const, If, Op, Set
 from model.language.scope import World
+from model.language.turns import independent
 from model.language.values import summary
 
 
@@ -114,8 +115,11 @@ class Lowering(Calls):
         self.block(body)
         if self._jumps() != jumps or len(self.flow.open) != 1:
             return None
+        return self._straight(edge[0].next if edge[1] == "next" else edge[0].other)
+
+    def _straight(self, node: Node | None) -> list[Op] | None:
+        """The operations from a node to the end, if they are a straight line of local work."""
         ops: list[Op] = []
-        node = edge[0].next if edge[1] == "next" else edge[0].other
         while node is not None:
             if node.kind != "local":
                 return None
@@ -148,10 +152,8 @@ class Lowering(Calls):
         self.flow.open = exits + self.call.breaks.pop()
 
     def _for(self, name: str, source: ast.expr, body: list[ast.stmt], stmt: ast.stmt) -> None:
-        if isinstance(source, ast.Name) and not self.atomic:
-            decl = self.lookup(source.id, source)
-            if isinstance(decl, RecordDecl):
-                self.world.ordered.add(decl.name)
+        decl = self.lookup(source.id, source) if isinstance(source, ast.Name) else None
+        turns: list[list[Op] | None] = []
         if name in self.call.env:
             self.fail(f"`{name}` is a local already", stmt, "a loop has a name of its own")
         self.call.breaks.append([])
@@ -160,10 +162,24 @@ class Lowering(Calls):
                 break
             self.call.continues.append([])
             self.call.env[name] = item
-            self.block(body)
+            turns.append(self._turn(body, stmt))
             self.flow.open += self.call.continues.pop()
         self.flow.open += self.call.breaks.pop()
         self.call.env.pop(name, None)
+        if isinstance(decl, RecordDecl):
+            straight = [turn for turn in turns if turn is not None]
+            if len(straight) < len(turns) or not independent(straight):
+                self.world.ordered.add(decl.name)
+
+    def _turn(self, body: list[ast.stmt], stmt: ast.stmt) -> list[Op] | None:
+        """One turn of a loop; its operations if they are local work that goes straight on."""
+        if not self.atomic:
+            self.block(body)
+            return None
+        first = self.emit(Node("local", self.where(stmt)))
+        jumps = self._jumps()
+        self.block(body)
+        return self._straight(first) if self._jumps() == jumps else None
 
     def _jump(self, targets: list[list[Edge]], stmt: ast.stmt) -> None:
         if not targets:

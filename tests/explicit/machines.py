@@ -13,6 +13,7 @@ from model.language.machine import (
     Dimension,
     Expr,
     Goal,
+    Home,
     InSet,
     Invariant,
     Load,
@@ -98,6 +99,8 @@ class Builder:
         self.invariants: list[Invariant] = []
         self.goals: list[Goal] = []
         self.symmetric: tuple[str, ...] = ()
+        self.embedded: dict[str, tuple[Home, ...]] = {}
+        self.per: dict[str, str] = {}
         self.properties: set[str] = set()
 
     def var(
@@ -120,11 +123,12 @@ class Builder:
         start: int = 1,
         may_run: Expr = TRUE,
         marks: frozenset[int] = frozenset(),
+        record: str = "CPU",
     ) -> Dimension:
         """A process, its pc variable, and the dimension of its own cells."""
         dim = Dimension(name, instances, "process")
         self.variables.append(Variable(f"{name}.pc", number(0, pcs - 1), (dim,), start, role="pc"))
-        self.processes.append(Process(name, "CPU", instances, pcs, may_run, marks))
+        self.processes.append(Process(name, record, instances, pcs, may_run, marks))
         return dim
 
     def local(self, process: str, name: str, kind: Type = BOOL, initial: int = 0) -> str:
@@ -186,6 +190,8 @@ class Builder:
             invariants=tuple(self.invariants),
             goals=tuple(self.goals),
             symmetric=self.symmetric,
+            embedded=self.embedded,
+            per=self.per,
             properties=frozenset(self.properties),
         )
 

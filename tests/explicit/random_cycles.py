@@ -45,7 +45,7 @@ def cyclic_machines(draw: Draw) -> Machine:
     if draw(st.integers(0, 2)) == 0:
         for me in (0, 1):
             idle = eq(load("p.pc", Const(me)), 0)
-            b.goals.append(Goal("ends", idle, "never ends", each=True))
+            b.goals.append(Goal("ends", idle, "never ends", each="P"))
     return b.build()
 
 

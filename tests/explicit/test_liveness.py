@@ -199,7 +199,7 @@ def test_one_step_that_changes_nothing(engine: Engine) -> None:
     b.action("interrupt", *start, guard=both(came, eq(load("next"), 1)), environment=True)
     b.step("h", 1, 1, store("h.node", ME, load("next")), guard=binary("!=", load("h.node", ME), 0))
     b.step("h", 1, 0, guard=eq(load("h.node", ME), 0))
-    b.goals.append(Goal("ends", eq(load("h.pc", Const(0)), 0), "it never ends", each=True))
+    b.goals.append(Goal("ends", eq(load("h.pc", Const(0)), 0), "it never ends", each="P"))
     found = explore(b.build(), Options(engine=engine))
     assert is_confirmed(b.build(), found, "ends")
     lasso = found.goals["ends"].lasso
@@ -213,7 +213,7 @@ def test_a_handler_that_waits_in_vain(engine: Engine) -> None:
     b.var("never")
     b.process("h", 1, 2)
     b.step("h", 1, 0, guard=load("never"))
-    b.goals.append(Goal("ends", eq(load("h.pc", Const(0)), 0), "it never ends", each=True))
+    b.goals.append(Goal("ends", eq(load("h.pc", Const(0)), 0), "it never ends", each="P"))
     found = explore(b.build(), Options(engine=engine))
     assert found.goals["ends"].lasso is None
     assert (found.violations["ends"].kind, found.violations["ends"].trace) == ("goal", ())
@@ -232,7 +232,7 @@ def test_each_instance_has_a_goal_of_its_own(engine: Engine) -> None:
     b.action("begins", store("h.pc", Const(0), Const(1)), guard=begin, environment=True)
     idle = [eq(load("h.pc", Const(me)), 0) for me in (0, 1)]
     for one in idle:
-        b.goals.append(Goal("ends", one, "it never ends", each=True))
+        b.goals.append(Goal("ends", one, "it never ends", each="P"))
     b.goals.append(Goal("none", both(*idle), "always busy"))
     found = explore(b.build(), Options(engine=engine))
     assert found.goals["ends"].lasso is None
@@ -283,7 +283,7 @@ def test_objects_that_look_alike_are_each_served(engine: Engine) -> None:
     """Up to renaming it is fair to serve the same object for ever; in truth it is not."""
     found = explore(in_turn(), Options(engine=engine))
     assert found.goals["goal"].lasso is None
-    assert any("without symmetry" in note for note in found.notes)
+    assert any("fair up to renaming only" in note for note in found.notes)
     assert found.reductions == ()
 
 

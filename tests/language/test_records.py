@@ -112,7 +112,7 @@ def test_the_wrong_owner_is_a_model_error(tmp_path: Path) -> None:
 
 
 def test_a_goal_for_each_instance(tmp_path: Path) -> None:
-    """Guards against renaming what has goals of its own, and against goals that say nothing."""
+    """Guards against goals of instances taken for one, and against goals that say nothing."""
     use = (
         "from model.language.syntax import Range, goal, record, routine\n\n"
         "from .base import Box, work\n\n\n"
@@ -121,13 +121,11 @@ def test_a_goal_for_each_instance(tmp_path: Path) -> None:
         '@goal("p", "m")\ndef all_of_them() -> bool:\n    return all(t.n == 1 for t in Thing)\n\n\n'
     )
     each = '@goal("p", "m")\ndef each_of_them(t: Thing) -> bool:\n    return '
-    assert compiled(tmp_path, use).symmetric == ("Thing",)
     machine = compiled(tmp_path, use + each + "t.n == 1\n")
     whole, first, second = machine.goals
-    assert (whole.each, first.each, second.each) == (False, True, True)
+    assert (whole.each, first.each, second.each) == ("", "Thing", "Thing")
     state = list(machine.initial)
     state[machine.offset["Thing.n"]] = 1
     changed = tuple(state)
     assert [evaluate(machine, changed, goal.expr) for goal in machine.goals] == [0, 1, 0]
-    assert machine.symmetric == ()
     assert len(compiled(tmp_path, use + each + "True\n").goals) == 1
