@@ -18,6 +18,7 @@ class Violation:
     The last firing of the trace breaks a check or computes a value outside its range; for an
     invariant or a goal the state after the last firing is the one that violates it. For a lasso the
     firings after the first `stem` ones lead back to where they began and can repeat for ever.
+    `shortest`: no trace with fewer firings violates it in this way.
     """
 
     property: str
@@ -25,6 +26,7 @@ class Violation:
     kind: Literal["check", "invariant", "goal", "lasso", "model_error"]
     trace: Trace
     stem: int | None = None
+    shortest: bool = False
 
 
 @dataclass(frozen=True)

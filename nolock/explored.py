@@ -35,12 +35,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Found:
-    """A violation. `trace` is simplified where there is an `explanation`."""
+    """A violation. `trace` is simplified where there is an `explanation`.
+
+    `length` counts the steps before that; `shortest`: fewer do not violate it in this way.
+    """
 
     property: str
     message: str
     kind: str
     length: int
+    shortest: bool
     trace: Trace | None = None
     explanation: Explanation | None = None
 

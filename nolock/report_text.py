@@ -59,8 +59,7 @@ def print_matrix(report: Report, console: Console) -> None:
     for design_report in report.designs:
         for verdict in design_report.verdicts:
             if verdict.trace_id:
-                steps = counted(verdict.trace_length or 0, "step")
-                text = f"✘ {steps}: nolock trace {verdict.trace_id}"
+                text = f"✘ {_steps(verdict)}: nolock trace {verdict.trace_id}"
                 say(console, text, "", indent=2)
         for text in design_report.problems:
             say(console, f"! {design_report.manifest.name}: {text}", "bold red", indent=2)
@@ -188,13 +187,19 @@ def _heading(name: str) -> tuple[str, str]:
     return name[: at + 1], name[at + 1 :]
 
 
+def _steps(verdict: Verdict) -> str:
+    """The length of a trace; of most it is known that there is no shorter one."""
+    steps = counted(verdict.trace_length or 0, "step")
+    return steps if verdict.trace_shortest else f"{steps} or fewer"
+
+
 def _print_verdict(verdict: Verdict, console: Console) -> None:
     """Violations, and whatever is not as it should be."""
     if verdict.verdict == "violated":
         wrong = "! " if verdict.standing == "unexpected" else ""
         style = "bold red" if wrong else "cyan"
-        steps = counted(verdict.trace_length or 0, "step")
-        say(console, f"{wrong}✘ {verdict.run} {verdict.property}, {steps}", style, indent=2)
+        text = f"{wrong}✘ {verdict.run} {verdict.property}, {_steps(verdict)}"
+        say(console, text, style, indent=2)
         say(console, f"{verdict.message}", "", indent=4)
         if verdict.standing == "expected":
             why = f": {verdict.because}" if verdict.because else ""

@@ -35,6 +35,8 @@ class Verdict:
     depth: int
     seconds: float
     trace_length: int | None = None
+    trace_shortest: bool | None = None
+    """Whether no trace of fewer steps violates it in this way; None where nothing is violated."""
     simplified_length: int | None = None
     unreached: tuple[str, ...] = ()
     because: str = ""
@@ -99,7 +101,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
     expected, problem = None, ""
     if judged:
         expected, problem = _expectation(manifest, job.run, prop)
-    word, message, length = _word(prop, result)
+    word, message = _word(prop, result)
     verdict = Verdict(
         design=job.owner,
         environment=job.run.env,
@@ -122,6 +124,7 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
     if isinstance(result, Failure):
         return verdict
     cutting = tuple(name for name in result.cutting if name != prop)
+    found = result.found[prop] if word == "violated" else None
     return replace(
         verdict,
         bounds=bounds_of(result.config, manifest.knobs),
@@ -130,10 +133,11 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
         transitions=result.transitions,
         depth=result.depth,
         seconds=round(result.seconds + result.compile_seconds, 3),
-        trace_length=length,
-        simplified_length=result.found[prop].simplified_length if length is not None else None,
-        kind=result.found[prop].kind if word == "violated" else "",
-        trace_id=f"{job.place}/{job.run.name}/{prop}" if length is not None else "",
+        trace_length=found.length if found else None,
+        trace_shortest=found.shortest if found else None,
+        simplified_length=found.simplified_length if found else None,
+        kind=found.kind if found else "",
+        trace_id=f"{job.place}/{job.run.name}/{prop}" if found else "",
         up_to_first_violation=cutting if word == "holds" else (),
         reductions=result.reductions,
         rest_states=result.rest_states,
@@ -145,24 +149,23 @@ def _verdict(manifest: Manifest, job: Job, prop: str, result: Result, judged: bo
     )
 
 
-def _word(prop: str, result: Result) -> tuple[Word, str, int | None]:
-    """The verdict, what there is to say about it, and the length of its trace."""
+def _word(prop: str, result: Result) -> tuple[Word, str]:
+    """The verdict, and what there is to say about it."""
     if isinstance(result, Failure):
-        return "incomplete", result.text, None
+        return "incomplete", result.text
     if prop in result.found:
-        found = result.found[prop]
-        return "violated", found.message, found.length
+        return "violated", result.found[prop].message
     if MODEL_ERROR in result.found:
-        return "incomplete", f"the model is wrong: {result.found[MODEL_ERROR].message}", None
+        return "incomplete", f"the model is wrong: {result.found[MODEL_ERROR].message}"
     if not result.complete:
-        return "incomplete", stopped(result), None
+        return "incomplete", stopped(result)
     if prop in result.undecided:
-        return "incomplete", UNDECIDED, None
+        return "incomplete", UNDECIDED
     if prop not in result.tested:
-        return "incomplete", "nothing in this run could have violated it", None
+        return "incomplete", "nothing in this run could have violated it"
     if prop == AT_REST and not result.rest_states:
-        return "incomplete", "no state of rest was reached, so nothing was tested", None
-    return "holds", "", None
+        return "incomplete", "no state of rest was reached, so nothing was tested"
+    return "holds", ""
 
 
 def stopped(result: Explored) -> str:

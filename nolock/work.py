@@ -238,7 +238,8 @@ def _kept_found(job: Job, machine: Machine, violation: Violation) -> Found:
     """
     steps = tuple((firing.transition.id, firing.args) for firing in violation.trace)
     what = _what(job, dict(machine.config))
-    key = (*what, violation.property, violation.kind, violation.stem, steps, job.key, job.explained)
+    how = (violation.property, violation.kind, violation.stem, steps, violation.shortest)
+    key = (*what, *how, job.key, job.explained)
     return kept("trace", key, lambda: _found(job, machine, violation), lambda found: job.files)
 
 
@@ -253,7 +254,8 @@ def _found(job: Job, machine: Machine, violation: Violation) -> Found:
         stem=violation.stem,
     )
     keep(trace, job)
-    found = Found(violation.property, violation.message, trace.kind, len(violation.trace))
+    about = (violation.property, violation.message, trace.kind)
+    found = Found(*about, len(violation.trace), violation.shortest)
     return explained(machine, found, trace) if job.explained else found
 
 

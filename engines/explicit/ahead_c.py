@@ -50,7 +50,8 @@ class AheadC:
         if self.merging.does_nothing:
             return "const uint64_t also = 0;"
         count = sum(proc.instances for proc in self.machine.processes)
-        return f"const uint64_t also = nl_ahead(n, out->fired, {count}, merged);"
+        ahead = f"nl_ahead(n, out->fired, {count}, merged)"
+        return f"const uint64_t also = out->apart ? 0 : {ahead};"
 
     def _merged_of(self) -> Iterator[str]:
         """`merged`: one step of an instance, who are all numbered."""

@@ -154,6 +154,7 @@ void nl_expand(const struct nl_search *x, struct nl_tally *t, struct nl_batch *b
 	if (end - number > b->most_states)
 		end = number + b->most_states;
 	out->faulty = &t->faulty;
+	out->apart = x->apart;
 	out->slots = b->slots;
 	out->actors = b->actors;
 	out->count = 0;

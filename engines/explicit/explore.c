@@ -192,7 +192,7 @@ int nl_slice(struct nl_search *x, uint64_t nanoseconds)
 
 	do {
 		if (x->next == x->level_end) {
-			if (x->count == x->level_end)
+			if (x->count == x->level_end || x->level_count == x->most_levels)
 				return COMPLETE;
 			if (!nl_begin_level(x))
 				return OUT_OF_MEMORY;
@@ -255,10 +255,12 @@ static uint64_t least_bytes(const struct nl_search *x, uint32_t bytes)
 /*
  * A search that has seen the initial state, or NULL where there is no address space for it. `bytes`:
  * of the words of a state, so many hold something. Several threads search levels of `least_shared`
- * states and more.
+ * states and more. With `most_levels` the search ends after so many levels; it merges no steps and
+ * judges goals in states of rest only.
  */
 struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t bytes,
-			 uint32_t threads, uint32_t least_shared, int fingerprints)
+			 uint32_t threads, uint32_t least_shared, int fingerprints,
+			 uint32_t most_levels)
 {
 	struct nl_search *x = calloc(1, sizeof(*x));
 
@@ -268,7 +270,9 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t by
 	x->least_shared = least_shared;
 	x->memory_limit = memory_limit;
 	x->index.fingerprints = fingerprints;
-	x->graph = nl_model.goals && !fingerprints;
+	x->graph = nl_model.goals && !fingerprints && !most_levels;
+	x->most_levels = most_levels ? most_levels : UINT64_MAX;
+	x->apart = most_levels != 0;
 	x->capacity = memory_limit / least_bytes(x, bytes) + 2;
 	if (x->capacity > nl_index_room(NL_MOST_ENTRIES) - NL_FIRST_ENTRIES)
 		x->capacity = nl_index_room(NL_MOST_ENTRIES) - NL_FIRST_ENTRIES;

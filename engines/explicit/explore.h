@@ -29,6 +29,7 @@ struct nl_out {
 	word *slots;
 	uint32_t *actors;            /* per slot: who made it, 0 for the environment */
 	uint64_t *also;              /* per slot, if asked for: instances with steps merged into it */
+	int apart;                   /* no steps are merged */
 	uint32_t count;              /* slots taken */
 	uint32_t state;              /* index of the state being expanded */
 	uint32_t enabled;            /* firings of this state */

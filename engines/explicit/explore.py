@@ -11,25 +11,25 @@ from typing import Literal
 from engines.explicit import native
 from engines.explicit.codegen import Generated, generate
 from engines.explicit.compiler import Compiler, CompilerError, find_compiler, no_compiler
-from engines.explicit.lassos import UnfairRenaming, to_lasso
+from engines.explicit.lassos import UnfairRenaming
 from engines.explicit.search import (
-    FAULT,
-    Finding,
+    ALONE,
     Limits,
     Progress,
     ProgressFunction,
-    RawGoal,
     RawSearch,
     Storing,
 )
+from engines.explicit.shortest import MEMORY, levels, shortened, worth_shortening
 from engines.explicit.traces import Expander
-from engines.reductions.goals import parts_of, with_joined_goals
-from engines.reductions.merging import Merging, merging
+from engines.explicit.violations import goal_reports, violations
+from engines.reductions.goals import with_joined_goals
+from engines.reductions.merging import NO_MERGING, Merging, merging
 from engines.reductions.symmetry import Symmetry, symmetry
 from engines.reductions.wanted import ALL_REDUCTIONS, Reductions
-from engines.result import Exploration, GoalReport, Trace, Violation
+from engines.result import Exploration
 from model.language.layout import layout
-from model.language.machine import Check, Goal, Machine
+from model.language.machine import Machine
 
 __all__ = ["Exploration", "Options", "Prepared", "Progress", "explore", "prepare", "search"]
 
@@ -114,7 +114,10 @@ def search(
         raw, engine = searcher.run(renaming, used)
         expander = Expander(machine, plan, renaming, engine)
         try:
-            return _result(machine, raw, expander, _reductions(plan, renaming), tuple(notes))
+            result = _result(machine, raw, expander, _reductions(plan, renaming))
+            return replace(
+                searcher.with_short_traces(result, renaming), notes=tuple(dict.fromkeys(notes))
+            )
         except UnfairRenaming:
             # Whether the cycle is fair depends on which of those that look alike get their turn.
             used += raw.seconds + raw.compile_seconds
@@ -136,30 +139,54 @@ class _Searcher:
 
     def run(self, renaming: Symmetry | None, used: float = 0) -> tuple[RawSearch, str]:
         """What is found within the limits, of whose time some seconds are used, and by which."""
-        limits, options = self.limits, self.options
+        limits = self.limits
         if limits.seconds is not None:
             limits = replace(limits, seconds=limits.seconds - used)
-        prepared = self.prepared
+        storing = Storing(self.options.threads, self.options.fingerprints)
+        return self._search(renaming, limits, storing, self.progress)
+
+    def with_short_traces(self, result: Exploration, renaming: Symmetry | None) -> Exploration:
+        """The same with the shortest traces there are, as far as a second search finds them."""
+        again = worth_shortening(result.violations, result.goals)
+        if not again or result.reason in ("time", "interrupted"):
+            return result
+        limits = Limits(min(MEMORY, self.limits.memory), self.limits.seconds, levels(again))
+        raw, engine = self._search(renaming, limits, ALONE, None)
+        expander = Expander(self.prepared.machine, NO_MERGING, renaming, engine)
+        found = violations(raw, expander, goal_reports(raw, expander))
+        if raw.reason == "complete" and not again.keys() <= found.keys():
+            missing = ", ".join(sorted(again.keys() - found.keys()))
+            raise expander.disagree(f"{missing} is violated with merged steps only")
+        return replace(result, violations={**result.violations, **shortened(again, found)})
+
+    def _search(
+        self,
+        renaming: Symmetry | None,
+        limits: Limits,
+        storing: Storing,
+        progress: ProgressFunction | None,
+    ) -> tuple[RawSearch, str]:
+        prepared, plan = self.prepared, self.prepared.plan
         searched = with_joined_goals(prepared.machine, renaming)
-        about = (searched, prepared.plan, renaming, limits, self.progress)
         generated = prepared.generated if renaming == prepared.renaming else None
         if self.compiler is not None:
             try:
-                storing = Storing(options.threads, options.fingerprints)
-                how = (self.compiler, options.keep_c, self.notes)
+                about = (searched, plan, renaming, limits, progress, self.compiler)
+                how = (self.options.keep_c, self.notes)
                 raw = native.search(*about, *how, generated=generated, storing=storing)
                 return raw, storing.engine
             except CompilerError as error:
-                if options.engine == "c":
+                if self.options.engine == "c":
                     raise
                 first = str(error).partition("\n")[0]
                 self.notes.append(f"the steps ran as Python, which is much slower, because {first}")
                 self.compiler = None
-        if options.fingerprints:
+        if storing.fingerprints:
             self.notes.append("the Python engine stores whole states: this search is exact")
         from engines.explicit import python_engine  # with networkx, which takes a while to load
 
-        return python_engine.search(*about), "python"
+        plan = plan if limits.levels is None else NO_MERGING
+        return python_engine.search(searched, plan, renaming, limits, progress), "python"
 
 
 def _reductions(plan: Merging, renaming: Symmetry | None) -> tuple[str, ...]:
@@ -180,20 +207,8 @@ def _result(
     raw: RawSearch,
     expander: Expander,
     reductions: tuple[str, ...],
-    notes: tuple[str, ...],
 ) -> Exploration:
-    goals: dict[str, GoalReport] = {}
-    violations = _violations(raw, expander)
-    searched = with_joined_goals(machine, expander.symmetry)
-    for goal, found in zip(searched.goals, raw.goals, strict=True):
-        report = _report(goal, found, expander)
-        known = goals.get(goal.prop)
-        goals[goal.prop] = report if known is None else _joined(known, report)
-    for goal in machine.goals:
-        if goal.prop not in violations:
-            missed = _missed(goal, goals[goal.prop])
-            if missed is not None:
-                violations[goal.prop] = missed
+    goals = goal_reports(raw, expander)
     return Exploration(
         complete=raw.reason == "complete",
         reason=raw.reason,
@@ -209,77 +224,15 @@ def _result(
         rest_states=raw.rest_states,
         stuck_states=raw.stuck_states,
         stuck=expander.confirm_rest(raw.stuck) if raw.stuck else None,
-        violations=violations,
+        violations=violations(raw, expander, goals),
         goals=goals,
         reductions=reductions,
-        notes=notes,
         miss_probability=raw.miss_probability,
     )
 
 
-def _report(goal: Goal, found: RawGoal, expander: Expander) -> GoalReport:
-    at_rest = lost = lasso = None
-    if found.failing_path:
-        at_rest = expander.confirm_goal(found.failing_path, goal.expr, at_rest=True)
-    if found.doomed_path:
-        lost = expander.confirm_goal(found.doomed_path, goal.expr, at_rest=False)
-    if found.lasso is not None:
-        lasso = to_lasso(expander, found.lasso, parts_of(expander.machine, goal))
-    return GoalReport(found.failing, at_rest, found.doomed, lost, lasso)
-
-
-def _joined(a: GoalReport, b: GoalReport) -> GoalReport:
-    """Of two goals of one property."""
-    return GoalReport(
-        max(a.failing, b.failing),
-        a.at_rest if a.at_rest is not None else b.at_rest,
-        max(a.doomed, b.doomed),
-        a.lost if a.lost is not None else b.lost,
-        a.lasso or b.lasso,
-    )
-
-
-def _missed(goal: Goal, report: GoalReport) -> Violation | None:
-    """How the goal is missed: at rest, else for good, else for ever."""
-    trace = report.lost if report.at_rest is None else report.at_rest
-    if trace is not None:
-        return Violation(goal.prop, goal.message, "goal", trace)
-    if report.lasso is None:
-        return None
-    stem, loop = report.lasso.stem, report.lasso.loop
-    return Violation(goal.prop, goal.message, "lasso", (*stem, *loop), len(stem))
-
-
 def _fired(machine: Machine, raw: RawSearch) -> Mapping[int, int]:
     return {tr.id: count for tr, count in zip(machine.transitions, raw.fired, strict=True)}
-
-
-def _violations(raw: RawSearch, expander: Expander) -> dict[str, Violation]:
-    """The first violation of each property: the one that the fewest steps lead to."""
-    first: dict[str, Finding] = {}
-    for finding in raw.findings:
-        known = first.get(finding.prop)
-        if known is None or _steps(finding) < _steps(known):
-            first[finding.prop] = finding
-    return {prop: _violation(finding, expander) for prop, finding in first.items()}
-
-
-def _steps(finding: Finding) -> int:
-    """Steps of the search, the one that violates included."""
-    return len(finding.path) - 1 + (finding.transition is not None)
-
-
-def _violation(finding: Finding, expander: Expander) -> Violation:
-    trace: Trace = expander.to_finding(finding)
-    if finding.what is None:
-        message = "an index or a value is outside its range"
-        if finding.transition is not None:
-            message += f", at {expander.machine.transitions[finding.transition].where}"
-        return Violation(FAULT, message, "model_error", trace)
-    kind: Literal["check", "invariant"] = (
-        "check" if isinstance(finding.what, Check) else "invariant"
-    )
-    return Violation(finding.prop, finding.what.message, kind, trace)
 
 
 def available_memory() -> int:

@@ -72,7 +72,7 @@ def search(
         keep_c.write_text(generated.source, encoding="utf-8", errors=FILE_NAMES)
     library = open_library(build_cached(generated.source, RUNTIME, compiler=compiler, notes=notes))
     compiled = time.monotonic()
-    with _Search.start(library, places, limits.memory, storing) as running:
+    with _Search.start(library, places, limits, storing) as running:
         reason = running.run(compiled, limits, progress)
         if storing.fingerprints:
             checks = len(generated.checks)
@@ -110,21 +110,22 @@ class _Search:
     @classmethod
     @contextmanager
     def start(
-        cls, library: Any, places: Layout, memory: int, storing: Storing
+        cls, library: Any, places: Layout, limits: Limits, storing: Storing
     ) -> Iterator[_Search]:
         """A search that is freed at the end of the block."""
         words = places.pack(places.machine.initial)
         handle = library.nl_new(
             (ctypes.c_uint64 * len(words))(*words),
-            memory,
+            limits.memory,
             _stored_bytes(places),
             storing.threads,
             SHARED_FROM,
             storing.fingerprints,
+            limits.levels or 0,
         )
         if not handle:
             raise MemoryError(
-                f"cannot reserve address space for a search within {memory:,} bytes; "
+                f"cannot reserve address space for a search within {limits.memory:,} bytes; "
                 "if it is limited (ulimit -v), give the search less memory"
             )
         try:
@@ -185,7 +186,7 @@ class _Search:
             return reason
         self._library.nl_shed(self._handle)
         wanted = (ctypes.c_uint32 * len(numbers))(*numbers)
-        with _Search.start(self._library, self._places, limits.memory, storing) as again:
+        with _Search.start(self._library, self._places, limits, storing) as again:
             if not self._library.nl_want(again._handle, wanted, len(numbers)):
                 return "memory"
             second = again.run(began, limits, progress, len(numbers))
@@ -239,7 +240,8 @@ class _Search:
             began,
             counts.memory,
         )
-        if not self._fingerprints:  # else there is no graph, and only states of rest tell
+        # Else there is no graph, and only states of rest tell.
+        if not self._fingerprints and limits.levels is None:
             reason = judge.judge(reason)
         fired = self._library.nl_fired(self._handle)
         levels = self._library.nl_levels(self._handle)

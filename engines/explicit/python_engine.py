@@ -164,7 +164,7 @@ class _Search:
         self._add(self.steps.canonical(self.steps.pack(self.machine.initial)), 0)
         reported = began
         try:
-            while self.next < len(self.states):
+            while self.next < len(self.states) and len(self.levels) != self.limits.levels:
                 self.levels.append(len(self.states) - self.next)
                 level_end = len(self.states)
                 while self.next < level_end:
@@ -281,7 +281,8 @@ class _Search:
         )
         fired = tuple(self.steps.fired)  # before judging, which runs steps again
         judge = GoalJudge(graph, self.machine.goals, self.limits, began, self.memory())
-        reason = judge.judge(reason)
+        if self.limits.levels is None:
+            reason = judge.judge(reason)
         return RawSearch(
             reason=reason,
             states=len(self.states),

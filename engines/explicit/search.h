@@ -36,6 +36,8 @@ struct nl_batch {
 struct nl_search {
 	struct nl_store states;
 	uint64_t count, next, level_end, capacity;
+	uint64_t most_levels; /* whose states are expanded */
+	int apart;            /* every step is explored by itself */
 	struct nl_index index;
 	uint64_t *parents; /* see parents.c */
 	/* the graph of system transitions, only where goals are judged on it */

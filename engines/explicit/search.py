@@ -18,10 +18,15 @@ FAULT = "model_error"
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop early."""
+    """When to stop early.
+
+    With `levels` only the states of so many levels are expanded, no steps are merged, and goals are
+    judged in states of rest only: such a search looks for short traces.
+    """
 
     memory: int
     seconds: float | None = None
+    levels: int | None = None
 
     def check_time(self, began: float) -> None:
         """Raise Stopped if the time since then is up."""

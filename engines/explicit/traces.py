@@ -23,6 +23,11 @@ class Expander:
     symmetry: Symmetry | None
     engine: str
 
+    @property
+    def steps_apart(self) -> bool:
+        """Whether a step of the search is one step, so that its shortest traces are shortest."""
+        return self.merging.does_nothing
+
     def to_state(self, path: Sequence[State]) -> tuple[Trace, State]:
         """Firings from the initial state to the last of the path, and that state.
 

@@ -15,7 +15,7 @@ from engines.reductions.wanted import NO_REDUCTIONS, Reductions
 from model.language.interpreter import State, successors
 from model.language.machine import Machine
 from properties.registry import build_machine
-from tests.explicit.test_reductions import verdicts
+from tests.explicit.test_reductions import lengths, verdicts
 
 DESIGNS = Path(__file__).resolve().parents[2] / "model" / "designs"
 
@@ -43,8 +43,10 @@ def test_reductions_keep_the_verdicts(machine: Machine) -> None:
     for field in fields(Reductions):
         without = explore(machine, Options(reductions=Reductions(**{field.name: False})))
         assert verdicts(without) == verdicts(whole)
+        assert lengths(without) == lengths(whole)
     reduced = explore(machine)
     assert verdicts(reduced) == verdicts(whole)
+    assert lengths(reduced) == lengths(whole)
     assert reduced.states < whole.states
 
 

@@ -33,7 +33,7 @@ MANIFEST = Manifest("d", Path("d.py"), "", "", (RUN,), (), (), {})
 
 
 def found(*names: str) -> Explored:
-    return replace(EXPLORED, found={name: Found(name, "m", "check", 3) for name in names})
+    return replace(EXPLORED, found={name: Found(name, "m", "check", 3, True) for name in names})
 
 
 def mutant(*violates: str) -> Mutant:

@@ -1,0 +1,102 @@
+"""What is wrong, as an engine found it, with traces of single steps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from engines.explicit.lassos import to_lasso
+from engines.explicit.search import FAULT, Finding, RawGoal, RawSearch
+from engines.explicit.traces import Expander
+from engines.reductions.goals import parts_of, with_joined_goals
+from engines.result import GoalReport, Trace, Violation
+from model.language.machine import Check, Goal
+
+
+def goal_reports(raw: RawSearch, expander: Expander) -> dict[str, GoalReport]:
+    """What became of the goals, by property."""
+    goals: dict[str, GoalReport] = {}
+    searched = with_joined_goals(expander.machine, expander.symmetry)
+    for goal, found in zip(searched.goals, raw.goals, strict=True):
+        report = _report(goal, found, expander)
+        known = goals.get(goal.prop)
+        goals[goal.prop] = report if known is None else _joined(known, report)
+    return goals
+
+
+def violations(
+    raw: RawSearch, expander: Expander, goals: dict[str, GoalReport]
+) -> dict[str, Violation]:
+    """The first violation of each property: the one that the fewest steps lead to."""
+    first: dict[str, Finding] = {}
+    for finding in raw.findings:
+        known = first.get(finding.prop)
+        if known is None or _steps(finding) < _steps(known):
+            first[finding.prop] = finding
+    found = {prop: _violation(finding, expander) for prop, finding in first.items()}
+    for goal in expander.machine.goals:
+        if goal.prop not in found:
+            missed = _missed(goal, goals[goal.prop], expander.steps_apart)
+            if missed is not None:
+                found[goal.prop] = missed
+    return found
+
+
+def _steps(finding: Finding) -> int:
+    """Steps of the search, the one that violates included."""
+    return len(finding.path) - 1 + (finding.transition is not None)
+
+
+def _violation(finding: Finding, expander: Expander) -> Violation:
+    trace, shortest = expander.to_finding(finding), expander.steps_apart
+    if finding.what is None:
+        message = "an index or a value is outside its range"
+        if finding.transition is not None:
+            message += f", at {expander.machine.transitions[finding.transition].where}"
+        return Violation(FAULT, message, "model_error", trace, shortest=shortest)
+    kind: Literal["check", "invariant"] = (
+        "check" if isinstance(finding.what, Check) else "invariant"
+    )
+    return Violation(finding.prop, finding.what.message, kind, trace, shortest=shortest)
+
+
+# --- goals -----------------------------------------------------------------------------------
+
+
+def _report(goal: Goal, found: RawGoal, expander: Expander) -> GoalReport:
+    at_rest = lost = lasso = None
+    if found.failing_path:
+        at_rest = expander.confirm_goal(found.failing_path, goal.expr, at_rest=True)
+    if found.doomed_path:
+        lost = expander.confirm_goal(found.doomed_path, goal.expr, at_rest=False)
+    if found.lasso is not None:
+        lasso = to_lasso(expander, found.lasso, parts_of(expander.machine, goal))
+    return GoalReport(found.failing, at_rest, found.doomed, lost, lasso)
+
+
+def _joined(a: GoalReport, b: GoalReport) -> GoalReport:
+    """Of two goals of one property."""
+    return GoalReport(
+        max(a.failing, b.failing),
+        _shorter(a.at_rest, b.at_rest),
+        max(a.doomed, b.doomed),
+        _shorter(a.lost, b.lost),
+        a.lasso or b.lasso,
+    )
+
+
+def _shorter(a: Trace | None, b: Trace | None) -> Trace | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b, key=len)
+
+
+def _missed(goal: Goal, report: GoalReport, steps_apart: bool) -> Violation | None:
+    """How the goal is missed: at rest, else for good, else for ever."""
+    if report.at_rest is not None:
+        return Violation(goal.prop, goal.message, "goal", report.at_rest, shortest=steps_apart)
+    if report.lost is not None:
+        return Violation(goal.prop, goal.message, "goal", report.lost)
+    if report.lasso is None:
+        return None
+    stem, loop = report.lasso.stem, report.lasso.loop
+    return Violation(goal.prop, goal.message, "lasso", (*stem, *loop), len(stem))
