@@ -11,7 +11,6 @@ from counterexamples.trace import Trace, build_trace
 from engines.explicit.compiler import find_compiler
 from engines.explicit.explore import Options, Prepared, Progress, prepare, search
 from engines.kept import kept
-from engines.reductions.wanted import Reductions
 from engines.result import Exploration, Violation
 from model.edits import read_mutant
 from model.kernel.kinds import kind_named
@@ -40,9 +39,10 @@ _TRIAL = 1 << 20
 """Bytes that a tiny machine takes in Python: about 3,000 states, explored in 0.2 s. To compile the
 C of a machine takes 0.3 to 2 s."""
 
-_LARGE = 500
-"""From this weight on the partial order pays: it takes one to three seconds to find what a process
-may touch and to compile the questions, as long as the search of a million states."""
+_WITHOUT_ORDER = 320 << 20
+"""Bytes of a search before the partial order is tried: about ten million states. With it a search
+has fewer states and takes longer for each, and to find what a process may touch and to compile the
+questions takes one to three seconds more; it pays from there on."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,13 @@ def run_job(job: Job, report: Report) -> Result:
         engine=job.search.engine,
         memory=job.search.memory,
         seconds=job.search.seconds,
-        reductions=_worth_while(job),
+        reductions=job.search.reductions,
         keep_c=keep_c,
         threads=job.search.threads,
         fingerprints=job.search.fingerprints,
         compiler=None if job.search.engine == "python" else find_compiler(),
     )
-    prepared = prepared_of(
-        job,
-        settings,
-        options,
-        lambda machine: report(Size(layout(machine).bits, job.search.fingerprints)),
-    )
-    machine = prepared.machine
-    result = _searched(job, prepared, options, report)
+    machine, result = _searched(job, settings, options, report)
     if result.reason == "complete" and not _design_ran(job, machine, result):
         raise CompileError(
             f"{job.key}: within these bounds no context ever calls the design",
@@ -95,24 +88,43 @@ def run_job(job: Job, report: Report) -> Result:
     return _plain(job, machine, result)
 
 
-def _worth_while(job: Job) -> Reductions:
-    """The reductions that are asked for, without one that would take longer than it spares."""
-    if job.weight >= _LARGE:
-        return job.search.reductions
-    return replace(job.search.reductions, partial_order=False, place_interrupts=False)
+def _searched(
+    job: Job, settings: Mapping[str, int], options: Options, report: Report
+) -> tuple[Machine, Exploration]:
+    """Without the partial order, unless there turn out to be too many states for that."""
+    wanted = options.reductions
+    plain = replace(wanted, partial_order=False, place_interrupts=False)
+    if plain == wanted:
+        return _searched_by_size(job, settings, options, report)
+    memory = min(job.search.memory, _WITHOUT_ORDER)
+    first = replace(options, reductions=plain, memory=memory)
+    machine, result = _searched_by_size(job, settings, first, report)
+    if result.reason != "memory":
+        return machine, result
+    if options.seconds is not None:
+        options = replace(options, seconds=max(options.seconds - result.seconds, 0))
+    return _searched_by_size(job, settings, options, report)
 
 
-def _searched(job: Job, prepared: Prepared, options: Options, report: Report) -> Exploration:
+def _searched_by_size(
+    job: Job, settings: Mapping[str, int], options: Options, report: Report
+) -> tuple[Machine, Exploration]:
     """With C; a tiny machine is explored in Python before a compiler has read its C.
 
     What counts is how many states it has, not how long it takes: always the same engine.
     """
+    prepared = prepared_of(
+        job,
+        settings,
+        options,
+        lambda machine: report(Size(layout(machine).bits, job.search.fingerprints)),
+    )
     if options.engine == "auto" and job.weight <= _TINY:
         alone = replace(options, engine="python", memory=min(_TRIAL, job.search.memory))
         result = search(prepared, alone, report)
         if result.reason != "memory":
-            return result
-    return search(prepared, options, report)
+            return prepared.machine, result
+    return prepared.machine, search(prepared, options, report)
 
 
 def _design_ran(job: Job, machine: Machine, result: Exploration) -> bool:
