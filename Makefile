@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help verify test lint bench peers clean
+.PHONY: help verify test lint bench peers scale growth clean
 
 help:
 	@echo "make verify   check every design against the verdicts it expects"
@@ -18,6 +18,8 @@ help:
 	@echo "make lint     ruff check, ruff format --check, mypy --strict"
 	@echo "make bench    measure speed"
 	@echo "make peers    measure speed against SPIN and Rumur, which must be installed"
+	@echo "make scale    measure memory per state, threads, and the largest search that fits (24 GiB)"
+	@echo "make growth   measure and draw how searches grow with each bound"
 	@echo "make clean    remove .venv and everything else that was generated here"
 
 verify: $(STAMP)
@@ -36,6 +38,13 @@ bench: $(STAMP)
 
 peers: $(STAMP)
 	@$(BIN)/python -m benchmarks.peers
+
+scale: $(STAMP)
+	@$(BIN)/python -m benchmarks.scale
+
+growth: $(STAMP)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[growth]"
+	@$(BIN)/python -m benchmarks.growth
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
