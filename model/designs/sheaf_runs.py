@@ -3,6 +3,13 @@
 A design adds them to its own: `RUNS = [...] + SHEAF_RUNS`.
 """
 
+from model.designs.common_runs import (
+    BOOT_RUNS,
+    BOOT_UNREACHED,
+    RECLAIM_EXPECT,
+    RECLAIM_RUNS,
+    SHRINKER_RUNS,
+)
 from model.language.syntax import expect, run, unreached
 
 NOLOCK_RUNS = [
@@ -274,6 +281,9 @@ SHEAF_RUNS = (
     + NOLOCK_RUNS
     + HOTPLUG_RUNS
     + DESTROY_RUNS
+    + SHRINKER_RUNS
+    + RECLAIM_RUNS
+    + BOOT_RUNS
     + [
         run(
             "barrier-sheaf",
@@ -292,7 +302,7 @@ SHEAF_RUNS = (
     ]
 )
 
-SHEAF_EXPECT = [
+SHEAF_EXPECT = RECLAIM_EXPECT + [
     expect(
         "no_lost_objects",
         runs=("destroy", "destroy-two-cpus"),
@@ -320,7 +330,7 @@ SHEAF_EXPECT = [
     ),
 ]
 
-SHEAF_UNREACHED = [
+SHEAF_UNREACHED = BOOT_UNREACHED + [
     unreached(
         "schedule_delayed_monitor_work",
         "far = krcp.monitor_work.far",
