@@ -299,6 +299,19 @@ SHEAF_RUNS = (
             bnodes=0,
             other_gps=0,
         ),
+        run(
+            "boot-callbacks",
+            env="smp",
+            why="a probe in early boot, where irqs are off, cuts into a task's call_rcu()",
+            boot=True,
+            callback_lists=True,
+            cpus=1,
+            tasks=1,
+            nmis=1,
+            probes=1,
+            bnodes=0,
+            other_gps=0,
+        ),
     ]
 )
 
