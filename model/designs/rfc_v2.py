@@ -92,6 +92,17 @@ RUNS = [
         bnodes=0,
     ),
     run(
+        "migration",
+        env="smp",
+        why="a task, a worker or the shrinker is preempted once and may migrate",
+        preemptions=1,
+        shrinks=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "barrier",
         env="smp",
         why="the barrier while an NMI frees",
