@@ -11,6 +11,7 @@ kmemleak or debugobjects, whose hooks take locks, every nolock free is parked.
 """
 
 from model.designs.allow_spin_runs import ALLOW_SPIN_EXPECT, ALLOW_SPIN_RUNS
+from model.designs.common_runs import BOOT_UNREACHED
 from model.designs.krcp import (
     Krcp,
     add_ptr_to_bulk,
@@ -20,7 +21,7 @@ from model.designs.krcp import (
 )
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
-from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS, KRCP_UNREACHED
+from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS
 from model.designs.separate_list import add_to_separate_list
 from model.designs.sheaf_submission import kfree_rcu_sheaf, wait_for_submissions
 from model.designs.shrinker import shrink_every_krcp
@@ -85,7 +86,7 @@ RUNS = ALLOW_SPIN_RUNS + DEFERRAL_RUNS
 
 EXPECT = ALLOW_SPIN_EXPECT + DEFERRAL_EXPECT
 
-UNREACHED = KRCP_UNREACHED
+UNREACHED = BOOT_UNREACHED
 
 set_knob("rcu_ptr", True)
 knob(

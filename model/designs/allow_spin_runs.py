@@ -371,7 +371,7 @@ ALLOW_SPIN_EXPECT = [
         "no_lost_objects",
         runs=("boot-k5",),
         verdict="violated",
-        because="F-10: what is linked after kfree_rcu_scheduler_running() looked has no monitor",
+        because="F-9: what is linked after kfree_rcu_scheduler_running() looked has no monitor",
     ),
     expect(
         "self_deadlock",

@@ -4,9 +4,16 @@ KRCP_RUNS are for all of them, DEFERRAL_RUNS for those that park objects in fron
 adds them to its own: `RUNS = [...] + DEFERRAL_RUNS`.
 """
 
+from model.designs.common_runs import (
+    BOOT_RUNS,
+    BOOT_UNREACHED,
+    RECLAIM_EXPECT,
+    RECLAIM_RUNS,
+    SHRINKER_RUNS,
+)
 from model.language.syntax import expect, run, unreached
 
-KRCP_RUNS = [
+KRCP_RUNS = RECLAIM_RUNS + [
     run(
         "softirqs",
         env="smp",
@@ -39,44 +46,6 @@ KRCP_RUNS = [
         other_gps=0,
     ),
     run(
-        "shrinker-lists",
-        env="smp",
-        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
-        shrinks=1,
-        preemptions=1,
-        cpus=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "barrier-shrinker",
-        env="smp",
-        why="the barrier while the shrinker frees",
-        properties=("barrier",),
-        cpus=1,
-        barriers=1,
-        shrinks=1,
-        preemptions=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-    ),
-    run(
-        "barrier-shrinker-repaired",
-        env="smp",
-        why="the repair of F-10: the barrier waits for the shrinker",
-        properties=("barrier",),
-        barrier_waits_for_shrinker=True,
-        cpus=1,
-        barriers=1,
-        shrinks=1,
-        preemptions=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-    ),
-    run(
         "destroy",
         env="smp",
         why="a cache is destroyed once all its objects have been freed; slab may delay each free",
@@ -92,16 +61,7 @@ KRCP_RUNS = [
     ),
 ]
 
-KRCP_EXPECT = [
-    expect(
-        "barrier",
-        runs=("barrier-shrinker",),
-        verdict="violated",
-        because="F-10: the barrier does not wait for what the shrinker has taken and not freed yet",
-    ),
-]
-
-DEFERRAL_RUNS = KRCP_RUNS + [
+PARKING_RUNS = [
     run(
         "irqs",
         env="smp",
@@ -171,17 +131,6 @@ DEFERRAL_RUNS = KRCP_RUNS + [
         nmis=1,
         tasks=1,
         objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "shrinker",
-        env="smp",
-        why="memory is short: the monitor's body runs in the shrinker too",
-        shrinks=1,
-        tasks=1,
-        objects=1,
-        readers=1,
         bnodes=0,
         other_gps=0,
     ),
@@ -315,42 +264,11 @@ DEFERRAL_RUNS = KRCP_RUNS + [
         bnodes=0,
         other_gps=0,
     ),
-    run(
-        "boot",
-        env="smp",
-        why="from early boot on: before RCU, the batching machinery and the scheduler are up",
-        boot=True,
-        tasks=1,
-        objects=1,
-        nmis=1,
-        bnodes=1,
-        other_gps=0,
-    ),
-    run(
-        "boot-lists",
-        env="smp",
-        why="one CPU, two objects: what was queued or parked before the scheduler runs",
-        boot=True,
-        cpus=1,
-        tasks=1,
-        nmis=2,
-        bnodes=2,
-        other_gps=0,
-    ),
-    run(
-        "boot-rt",
-        env="preempt_rt",
-        why="the irq_work thread is not there yet when something is parked",
-        boot=True,
-        cpus=1,
-        tasks=1,
-        nmis=2,
-        bnodes=0,
-        other_gps=0,
-    ),
 ]
 
-DEFERRAL_EXPECT = KRCP_EXPECT + [
+DEFERRAL_RUNS = KRCP_RUNS + SHRINKER_RUNS + PARKING_RUNS + BOOT_RUNS
+
+DEFERRAL_EXPECT = RECLAIM_EXPECT + [
     expect(
         "no_lost_objects",
         runs=("barrier", "barrier-lists", "no-interrupt-barrier"),
@@ -390,16 +308,7 @@ DEFERRAL_EXPECT = KRCP_EXPECT + [
     ),
 ]
 
-KRCP_UNREACHED = [
-    unreached(
-        "schedule_delayed_monitor_work",
-        "*",
-        process="boot_client",
-        because="the boot task frees before the scheduler runs, and until then nothing is armed",
-    ),
-]
-
-DEFERRAL_UNREACHED = KRCP_UNREACHED + [
+DEFERRAL_UNREACHED = BOOT_UNREACHED + [
     unreached(
         "schedule_delayed_monitor_work",
         "far = krcp.monitor_work.far",

@@ -13,13 +13,25 @@ entry, and goes to the krcp in the other.
 """
 
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
+from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
 from model.designs.mainline import queue_on_krcp
 from model.designs.sheaf_runs import SHEAF_EXPECT, SHEAF_RUNS, SHEAF_UNREACHED
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.cache_destroy import wait_for_delayed_frees
 from model.kernel.callbacks import call_rcu
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe, shrinker, softirq
+from model.kernel.contexts import (
+    barrier,
+    batching_init,
+    boot_client,
+    client,
+    hardirq,
+    nmi,
+    probe,
+    scheduler_starts,
+    shrinker,
+    softirq,
+)
 from model.kernel.cpu import Cpu, cpu_online, irqs_disabled, this_cpu
 from model.kernel.interrupts import preempt_disable, preempt_enable
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -182,28 +194,6 @@ RUNS = [
         nolock_users=True,
         nmis=1,
         probes=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "shrinker",
-        env="smp",
-        why="memory is short: the monitor's body runs in the shrinker too",
-        shrinks=1,
-        tasks=1,
-        objects=1,
-        readers=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "shrinker-lists",
-        env="smp",
-        why="one CPU, two objects: the shrinker and the monitor's work are preempted",
-        shrinks=1,
-        preemptions=1,
-        cpus=1,
-        tasks=1,
         bnodes=0,
         other_gps=0,
     ),
@@ -410,7 +400,10 @@ class DeferredWork:
 # --- freeing ------------------------------------------------------------------------------------
 
 
-@routine(models="mm/slab_common.c: kvfree_call_rcu, for-7.3", entry=(client, softirq, hardirq))
+@routine(
+    models="mm/slab_common.c: kvfree_call_rcu, for-7.3",
+    entry=(client, boot_client, softirq, hardirq),
+)
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): a sheaf, else the krcp. On PREEMPT_RT the sheaf is only tried."""
     if (not cfg.preempt_rt or cfg.rt_sheaf) and is_for_sheaves(head):
@@ -421,7 +414,7 @@ def kvfree_call_rcu(head: Object) -> None:
 
 @routine(
     models="mm/slab_common.c: kfree_call_rcu_nolock, for-7.3",
-    entry=(client, softirq, hardirq, nmi, probe),
+    entry=(client, boot_client, softirq, hardirq, nmi, probe),
 )
 def kfree_call_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked."""
@@ -580,3 +573,15 @@ def deferred_work_barrier() -> None:
 def kfree_rcu_shrink_scan() -> None:
     """The shrinker: mainline's, which knows of krcps only."""
     shrink_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_init, v6.19", entry=(batching_init,))
+def kvfree_rcu_init() -> None:
+    """Early boot: mainline's."""
+    initialise_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_scheduler_running, v6.19", entry=(scheduler_starts,))
+def kfree_rcu_scheduler_running() -> None:
+    """The scheduler runs: mainline's."""
+    arm_every_monitor()

@@ -4,10 +4,11 @@ Source: mm/slab_common.c. The 2-argument form from any context the run enables; 
 allowed is the question, not an assumption. The machinery behind it is in krcp.py.
 """
 
+from model.designs.common_runs import BOOT_UNREACHED, RECLAIM_EXPECT
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, arm_monitor
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
-from model.designs.krcp_runs import KRCP_EXPECT, KRCP_RUNS, KRCP_UNREACHED
+from model.designs.krcp_runs import KRCP_RUNS
 from model.designs.one_argument import queue_record
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.shrinker import shrink_every_krcp
@@ -356,7 +357,7 @@ EXPECT = [
         reported="the reason for the series",
     ),
     expect("*", runs="*", verdict="holds", because="what is left is mainline's promise"),
-] + KRCP_EXPECT
+] + RECLAIM_EXPECT
 
 UNREACHED = [
     unreached(
@@ -371,7 +372,7 @@ UNREACHED = [
         process="shrinker",
         because="the shrinker has just emptied the cache, so the page goes there",
     ),
-] + KRCP_UNREACHED
+] + BOOT_UNREACHED
 
 
 @routine(

@@ -5,8 +5,9 @@ address from the address of the link word; queueing is mainline's without the st
 `head->func`. The patch changes nothing about who may call.
 """
 
+from model.designs.common_runs import BOOT_UNREACHED, RECLAIM_EXPECT
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
-from model.designs.krcp_runs import KRCP_EXPECT, KRCP_RUNS, KRCP_UNREACHED
+from model.designs.krcp_runs import KRCP_RUNS
 from model.designs.mainline import kmem_cache_destroy as destroy_cache
 from model.designs.mainline import kvfree_call_rcu
 from model.designs.mainline import kvfree_rcu_barrier as wait_for_everything
@@ -215,9 +216,9 @@ EXPECT = [
         because="AR-3: the neighbour is freed in the object's place",
     ),
     expect("*", runs="*", verdict="holds", because="plain slab objects are recovered right"),
-] + KRCP_EXPECT
+] + RECLAIM_EXPECT
 
-UNREACHED = KRCP_UNREACHED
+UNREACHED = BOOT_UNREACHED
 
 set_knob("rcu_ptr", True)
 

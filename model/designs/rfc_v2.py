@@ -8,9 +8,22 @@ parks with an irq_work of its own, that of v7.0.
 
 from model.designs.allow_spin import kvfree_rcu_barrier as allow_spin_barrier
 from model.designs.allow_spin import kvfree_rcu_barrier_on_cache, queue_object
+from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
 from model.designs.sheaf_runs import SHEAF_EXPECT, SHEAF_RUNS, SHEAF_UNREACHED
+from model.designs.shrinker import shrink_every_krcp
 from model.kernel.cache_destroy import wait_for_delayed_frees
-from model.kernel.contexts import barrier, client, hardirq, nmi, probe, softirq
+from model.kernel.contexts import (
+    barrier,
+    batching_init,
+    boot_client,
+    client,
+    hardirq,
+    nmi,
+    probe,
+    scheduler_starts,
+    shrinker,
+    softirq,
+)
 from model.kernel.defer_free import defer_free_barrier, kfree_nolock
 from model.kernel.kfree_nolock import nolock_user
 from model.kernel.objects import Object
@@ -77,6 +90,17 @@ RUNS = [
         nmis=1,
         readers=1,
         bnodes=0,
+    ),
+    run(
+        "migration",
+        env="smp",
+        why="a task, a worker or the shrinker is preempted once and may migrate",
+        preemptions=1,
+        shrinks=1,
+        tasks=1,
+        objects=1,
+        bnodes=0,
+        other_gps=0,
     ),
     run(
         "barrier",
@@ -183,7 +207,10 @@ UNREACHED = [
 set_knob("sheaves", 2)
 
 
-@routine(models="mm/slab_common.c: kvfree_call_rcu, RFC v2", entry=(client, softirq, hardirq))
+@routine(
+    models="mm/slab_common.c: kvfree_call_rcu, RFC v2",
+    entry=(client, boot_client, softirq, hardirq),
+)
 def kvfree_call_rcu(head: Object) -> None:
     """kvfree_rcu(): may spin."""
     queue_object(head, True)
@@ -191,7 +218,7 @@ def kvfree_call_rcu(head: Object) -> None:
 
 @routine(
     models="mm/slab_common.c: kfree_rcu_nolock, RFC v2",
-    entry=(client, softirq, hardirq, nmi, probe),
+    entry=(client, boot_client, softirq, hardirq, nmi, probe),
 )
 def kfree_rcu_nolock(head: Object) -> None:
     """kfree_rcu_nolock(): from any context."""
@@ -230,3 +257,21 @@ def kmem_cache_destroy() -> None:
     wait_for_delayed_frees()
     if cfg.nolock_users:
         defer_free_barrier()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_shrink_scan, v6.19", entry=(shrinker,))
+def kfree_rcu_shrink_scan() -> None:
+    """The shrinker: mainline's, which knows of krcps only."""
+    shrink_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kvfree_rcu_init, v6.19", entry=(batching_init,))
+def kvfree_rcu_init() -> None:
+    """Early boot: mainline's."""
+    initialise_every_krcp()
+
+
+@routine(models="mm/slab_common.c: kfree_rcu_scheduler_running, v6.19", entry=(scheduler_starts,))
+def kfree_rcu_scheduler_running() -> None:
+    """The scheduler runs: mainline's."""
+    arm_every_monitor()

@@ -3,6 +3,13 @@
 A design adds them to its own: `RUNS = [...] + SHEAF_RUNS`.
 """
 
+from model.designs.common_runs import (
+    BOOT_RUNS,
+    BOOT_UNREACHED,
+    RECLAIM_EXPECT,
+    RECLAIM_RUNS,
+    SHRINKER_RUNS,
+)
 from model.language.syntax import expect, run, unreached
 
 NOLOCK_RUNS = [
@@ -274,6 +281,9 @@ SHEAF_RUNS = (
     + NOLOCK_RUNS
     + HOTPLUG_RUNS
     + DESTROY_RUNS
+    + SHRINKER_RUNS
+    + RECLAIM_RUNS
+    + BOOT_RUNS
     + [
         run(
             "barrier-sheaf",
@@ -289,10 +299,23 @@ SHEAF_RUNS = (
             bnodes=0,
             other_gps=0,
         ),
+        run(
+            "boot-callbacks",
+            env="smp",
+            why="a probe in early boot, where irqs are off, cuts into a task's call_rcu()",
+            boot=True,
+            callback_lists=True,
+            cpus=1,
+            tasks=1,
+            nmis=1,
+            probes=1,
+            bnodes=0,
+            other_gps=0,
+        ),
     ]
 )
 
-SHEAF_EXPECT = [
+SHEAF_EXPECT = RECLAIM_EXPECT + [
     expect(
         "no_lost_objects",
         runs=("destroy", "destroy-two-cpus"),
@@ -320,7 +343,7 @@ SHEAF_EXPECT = [
     ),
 ]
 
-SHEAF_UNREACHED = [
+SHEAF_UNREACHED = BOOT_UNREACHED + [
     unreached(
         "schedule_delayed_monitor_work",
         "far = krcp.monitor_work.far",

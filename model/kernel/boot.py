@@ -14,6 +14,9 @@ Abstractions:
 * No reader begins with a free of the boot task: no other task could be in one.
 * NMIs and probes from the first moment on: more than the kernel has, which sets both up on its way.
 * What a design keeps per CPU for itself (llists, irq_works) is initialised at compile time.
+* A self-interrupt that irq_work raises early comes when irqs do. An architecture that loses it,
+  because its interrupt controller is not set up yet, is not modelled.
+* What a cache has of sheaves so early is in sheaves.py.
 """
 
 from model.kernel.boot_stages import Boot, Stage

@@ -16,6 +16,10 @@ Abstractions:
   its lock. Full sheaves are not put there: their objects are freed and the empty sheaf goes back.
   The barn takes any number of empty ones.
 * A sheaf that is not needed after all is back with the allocator in one step, whoever frees it.
+* In early boot (`boot`) sheaves can be had or not, as later. A cache has none at first, and a free
+  into it fails; so it does where neither spare nor barn nor allocator has one. The kmalloc caches
+  get theirs from bootstrap_kmalloc_sheaves() in kmem_cache_init(), as far as we know before
+  kvfree_rcu_init(). We know of nothing else that sheaves do differently there.
 
 The barn's lock is a spinlock_t. Where it must not be tried on PREEMPT_RT nobody comes: the CPU's
 own lock is tried first, and fails there. On UP that is not so (F-11): `barn_asks_first` is the test
