@@ -6,7 +6,6 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 
 from engines.explicit.loops import Edge
@@ -22,6 +21,7 @@ from engines.explicit.search import (
     Reason,
 )
 from engines.reductions.merging import NO_MERGING, Merging
+from engines.reductions.representative import Representatives
 from engines.reductions.symmetry import Symmetry, renamed
 from model.language.actors import Actors
 from model.language.interpreter import State
@@ -113,26 +113,10 @@ def steps_of(machine: Machine) -> Steps:
 def _canonical(
     symmetry: Symmetry | None, freeze: Callable[[Any], Packed]
 ) -> Callable[[Packed], Packed]:
-    if symmetry is None or not symmetry.records:
+    if symmetry is None:
         return lambda packed: packed
-    moves = [renaming.packed_moves() for renaming in symmetry.renamings[1:]]
-    # The last cell twice: of a single one itemgetter would make no tuple.
-    tables = [(itemgetter(*sources, sources[-1]), names) for sources, names in moves]
-
-    def canonical(packed: Packed) -> Packed:
-        least: Packed = packed
-        for taken_from, renames in tables:
-            other = list(taken_from(packed))
-            other.pop()
-            for at, names in renames:
-                other[at] = names[other[at]]
-            candidate = freeze(other)
-            # Both are packed alike: an int each, or a tuple each.
-            if candidate < least:  # type: ignore[operator]
-                least = candidate
-        return least
-
-    return canonical
+    representatives = Representatives(symmetry)
+    return lambda packed: freeze(representatives.of(packed))
 
 
 @dataclass

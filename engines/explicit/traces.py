@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from engines.explicit.search import Finding
 from engines.reductions.ahead import run_ahead
 from engines.reductions.merging import Merging
+from engines.reductions.representative import Representatives
 from engines.reductions.symmetry import Symmetry
 from engines.result import EngineDisagreement, Trace
 from model.language.interpreter import Firing, State, enabled, evaluate, fire
@@ -143,8 +145,15 @@ class Expander:
         return all(var.type.lo <= value <= var.type.hi for (var, _), value in cells)
 
     def canonical(self, state: State) -> State:
-        """The representative of a state, which may be another than the engine's."""
-        return state if self.symmetry is None else self.symmetry.canonical(state)
+        """What tells the class of a state from others; it may be another than the engine's."""
+        if self._representatives is None:
+            return state
+        cells = zip(state, self.machine.cells, strict=True)
+        return self._representatives.of([value - var.type.lo for value, (var, _) in cells])
+
+    @cached_property
+    def _representatives(self) -> Representatives | None:
+        return None if self.symmetry is None else Representatives(self.symmetry)
 
     def disagree(self, what: str) -> EngineDisagreement:
         """What to raise where the interpreter says something else than the engine."""

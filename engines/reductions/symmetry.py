@@ -7,13 +7,12 @@ them. All of it follows from declarations and types. Two states that differ by a
 the same future up to renaming, so the search keeps one of them.
 
 `canonical` here tries every permutation and takes the least state: that is the definition. The
-generated C and Python compare fewer candidates; they may choose another representative, but always
-the same one for a whole class.
+engines compare fewer candidates (representative.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations, product
@@ -152,17 +151,3 @@ def images(machine: Machine, to: Images) -> Images:
 
     found = {record: image(record) for record in (*machine.sizes, *to)}
     return {record: names for record, names in found.items() if names is not None}
-
-
-def transpositions(size: int) -> Iterator[tuple[int, int]]:
-    """Swaps which, done one after the other, go through all permutations (Heap's algorithm)."""
-    counters = [0] * size
-    at = 1
-    while at < size:
-        if counters[at] < at:
-            yield (counters[at] if at % 2 else 0, at)
-            counters[at] += 1
-            at = 1
-        else:
-            counters[at] = 0
-            at += 1

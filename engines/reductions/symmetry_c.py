@@ -1,9 +1,7 @@
 """C that replaces a packed state by the representative of its symmetry class.
 
-Instances are first put into the order of a key that renaming does not change: what the state says
-of an instance in cells that are no references. Only those with equal keys are then permuted: the
-arrangements in key order are the same for the whole class, and the least of them is the
-representative.
+It does what `representative.py` does, with keys of one word. So it may choose another state, but
+always the same one for a whole class.
 """
 
 from __future__ import annotations
@@ -11,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from engines.reductions.symmetry import Renaming, Symmetry, images, record_of
+from engines.reductions.representative import plain_cells, swap
+from engines.reductions.symmetry import Renaming, Symmetry
 from model.language.layout import WORD_BITS, Layout
-from model.language.machine import Machine, Variable
+from model.language.machine import Variable
 
 _RUNTIME = """
 NL_ACCESSOR void keep_least(word *least, const word *t)
@@ -48,17 +47,26 @@ NL_STEP int sort_{at}(word *n, word *key)
 	return equal;
 }}
 
-/* Tries all arrangements in key order from place `i` on, with all of the records that follow. */
+/*
+ * Tries all arrangements in key order from place `i` on, with all of the records that follow. Two
+ * instances whose exchange changes nothing need not change places.
+ */
 NL_STEP void arrange_{at}(word *t, word *least, word *const *keys, int i)
 {{
+	word before[NL_WORDS];
+
 	if (i == {size}) {{
 		{then};
 		return;
 	}}
-	for (int j = i; j < {size} && keys[{at}][j] == keys[{at}][i]; j++) {{
+	arrange_{at}(t, least, keys, i + 1);
+	memcpy(before, t, sizeof(before));
+	for (int j = i + 1; j < {size} && keys[{at}][j] == keys[{at}][i]; j++) {{
 		swap_{at}(t, i, j);
+		if (!memcmp(t, before, sizeof(before)))
+			continue;
 		arrange_{at}(t, least, keys, i + 1);
-		swap_{at}(t, i, j);
+		memcpy(t, before, sizeof(before));
 	}}
 }}"""
 
@@ -121,44 +129,11 @@ def _chosen(layout: Layout, record: str) -> Iterator[tuple[Variable, list[int]]]
     Each belongs to one instance of the record and to no other that is renamed.
     """
     room = WORD_BITS
-    found = list(_plain(layout.machine, record))
+    found = list(plain_cells(layout.machine, record))
     for var, cells in sorted(found, key=lambda one: -one[0].type.bits):
         if 0 < var.type.bits <= room:
             room -= var.type.bits
             yield var, cells
-
-
-def _plain(machine: Machine, record: str) -> Iterator[tuple[Variable, list[int]]]:
-    """Cells that are no references and belong to instances of one renamed record only."""
-    size = machine.sizes[record]
-    for var in machine.variables:
-        if var.type.kind == "ref":
-            continue
-        owners: dict[tuple[object, ...], dict[int, int]] = {}
-        for at, index in enumerate(var.indices()):
-            places = [
-                place_of(machine, record_of(machine, dim), i) if record_of(machine, dim) else None
-                for dim, i in zip(var.dims, index, strict=True)
-            ]
-            named = [place for place in places if place is not None]
-            if len(named) == 1 and named[0][0] == record:
-                rest = tuple(i for i, place in zip(index, places, strict=True) if place is None)
-                owners.setdefault((named[0][2], rest), {})[named[0][1]] = at
-        for cells in owners.values():
-            if len(cells) == size:
-                yield var, [cells[instance] for instance in range(size)]
-
-
-def place_of(machine: Machine, record: str, i: int) -> tuple[str, int, object]:
-    """Whose an instance is: a record with instances of its own, one of these, and where in it."""
-    if record in machine.per:
-        root, owner, _ = place_of(machine, machine.per[record], i)
-        return root, owner, record
-    if record in machine.embedded:
-        name, index, field, element = machine.embedded[record][i]
-        root, owner, where = place_of(machine, name, index)
-        return root, owner, (where, name, field, element)
-    return record, i, record
 
 
 # --- swapping two instances ----------------------------------------------------------------------
@@ -180,10 +155,7 @@ def _swaps(layout: Layout, record: str, size: int, at: int) -> Iterator[str]:
 
 
 def _swap(layout: Layout, record: str, a: int, b: int, name: str) -> Iterator[str]:
-    machine = layout.machine
-    to = list(range(machine.sizes[record]))
-    to[a], to[b] = b, a
-    renaming = Renaming(machine, images(machine, {record: tuple(to)}))
+    renaming = swap(layout.machine, record, a, b)
     yield f"\n/* {record} {a + 1} and {b + 1} change places. */"
     yield f"NL_STEP void {name}(word *n)"
     yield "{"

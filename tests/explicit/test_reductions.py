@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engines.explicit.explore import Engine, Exploration, Options, explore
 from engines.reductions.ahead import run_ahead
 from engines.reductions.merging import merging
-from engines.reductions.symmetry import symmetry, transpositions
+from engines.reductions.symmetry import symmetry
 from engines.reductions.wanted import NO_REDUCTIONS, Reductions
 from model.language.interpreter import State, broken_invariant, successors
 from model.language.machine import Machine
@@ -125,17 +125,6 @@ def test_symmetry_counts_classes(engine: Engine, data: st.DataObject) -> None:
     if "fresh" in found.violations:
         assert explore(machine, PLAIN).violations.keys() == found.violations.keys()
     assert found.states == brute_force_classes(machine, list(states), "Object")
-
-
-def test_transpositions_visit_every_permutation() -> None:
-    for size in (1, 2, 3, 4, 5):
-        now = list(range(size))
-        seen = {tuple(now)}
-        for a, b in transpositions(size):
-            now[a], now[b] = now[b], now[a]
-            assert tuple(now) not in seen
-            seen.add(tuple(now))
-        assert len(seen) == [1, 1, 2, 6, 24, 120][size]
 
 
 def test_reductions_have_something_to_do() -> None:
