@@ -43,6 +43,10 @@ ROWS: Mapping[str, tuple[str, str, Settings]] = {
     "`caller_declared` (A1''')": ("caller_declared", "any-context", {}),
     "`rfc_v2`": ("rfc_v2", "any-context", {"sheaf_capacity": 1}),
     "`landed`": ("landed", "any-context", {"sheaf_capacity": 1}),
+    "`landed`, asking on UP before the barn's lock": (
+        *("landed", "any-context"),
+        {"sheaf_capacity": 1, "barn_asks_first": 1},
+    ),
 }
 """A design, the run whose bounds are changed, and what makes it this variant."""
 

@@ -39,7 +39,7 @@ _TRIAL = 1 << 20
 """Bytes that a tiny machine takes in Python: about 3,000 states, explored in 0.2 s. To compile the
 C of a machine takes 0.3 to 2 s."""
 
-_WITHOUT_ORDER = 320 << 20
+_WITHOUT_ORDER = 640 << 20
 """Bytes of a search before the partial order is tried: about ten million states. With it a search
 has fewer states and takes longer for each, and to find what a process may touch and to compile the
 questions takes one to three seconds more; it pays from there on."""
