@@ -10,7 +10,7 @@ from typing import Any
 RUNTIME = tuple(
     Path(__file__).with_name(name)
     for name in (
-        *("explore.c", "expand.c", "parents.c", "threads.c", "phases.c"),
+        *("explore.c", "expand.c", "parents.c", "results.c", "threads.c", "phases.c"),
         *("backward.c", "trim.c", "liveness.c"),
     )
 )
@@ -68,6 +68,8 @@ def open_library(path: Path) -> Any:
         "nl_new": (pointer, [pointer, number, *3 * [state], ctypes.c_int, state]),
         "nl_slice": (ctypes.c_int, [pointer, number]),
         "nl_free": (None, [pointer]),
+        "nl_shed": (None, [pointer]),
+        # results.c
         "nl_counts": (None, [pointer, pointer]),
         "nl_levels": (ctypes.POINTER(number), [pointer]),
         "nl_fired": (ctypes.POINTER(number), [pointer]),
@@ -79,7 +81,6 @@ def open_library(path: Path) -> Any:
         "nl_want": (ctypes.c_int, [pointer, pointer, number]),
         "nl_kept_count": (number, [pointer]),
         "nl_kept": (ctypes.POINTER(number), [pointer]),
-        "nl_shed": (None, [pointer]),
         "nl_graph": (None, [pointer, pointer]),
         # parents.c
         "nl_path": (number, [pointer, number, pointer]),
