@@ -49,6 +49,7 @@ class Search:
     keep_c: Path | None = None
     threads: int = 1
     fingerprints: bool = False
+    optimise: bool = False
 
 
 @dataclass(frozen=True)

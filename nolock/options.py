@@ -113,6 +113,10 @@ def search_options(command: Command) -> Command:
             "--fingerprints", is_flag=True,
             help="Lossy: store hashes of states; verdicts say how likely one was missed.",
         ),
+        click.option(
+            "--optimise", is_flag=True,
+            help="Compile for speed; pays in searches of minutes.",
+        ),
         time_limit_option("Limit of each search."),
         *(
             click.option(f"--no-{name.replace('_', '-')}", is_flag=True, help=text)
@@ -215,6 +219,7 @@ class Given:
             keep_c=keep_c,
             threads=self.values["threads"],
             fingerprints=self.values["fingerprints"],
+            optimise=self.values["optimise"],
         )
 
     def _knobs(self) -> tuple[tuple[str, int], ...]:

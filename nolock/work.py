@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from counterexamples.explain import explain
 from counterexamples.simplify import simplify
 from counterexamples.trace import Trace, build_trace
-from engines.explicit.compiler import find_compiler
+from engines.explicit.compiler import Compiler, find_compiler
 from engines.explicit.explore import Options, Prepared, Progress, prepare, search
 from engines.kept import kept
 from engines.result import Exploration, Violation
@@ -77,7 +77,7 @@ def run_job(job: Job, report: Report) -> Result:
         keep_c=keep_c,
         threads=job.search.threads,
         fingerprints=job.search.fingerprints,
-        compiler=None if job.search.engine == "python" else find_compiler(),
+        compiler=None if job.search.engine == "python" else _compiler(job),
     )
     machine, result = _searched(job, settings, options, report)
     if result.reason == "complete" and not _design_ran(job, machine, result):
@@ -86,6 +86,11 @@ def run_job(job: Job, report: Report) -> Result:
             hint="allow a task, an interrupt, an NMI or a probe, and an object",
         )
     return _plain(job, machine, result)
+
+
+def _compiler(job: Job) -> Compiler | None:
+    found = find_compiler()
+    return found and replace(found, optimise=job.search.optimise)
 
 
 def _searched(

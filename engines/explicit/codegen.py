@@ -14,9 +14,12 @@ from engines.explicit.c_bodies import Bodies
 from engines.explicit.c_text import Text, comment, number
 from engines.explicit.ranges import Scope, guard_scope, process_scope
 from engines.reductions.merging import NO_MERGING, Merging
+from engines.reductions.reads import conjuncts, parameters
 from engines.reductions.symmetry import Symmetry, renamed
 from engines.reductions.symmetry_c import canonical_c
+from model.language import fold
 from model.language.actors import Actors
+from model.language.fold import TRUE
 from model.language.layout import Layout
 from model.language.machine import (
     Check,
@@ -217,37 +220,51 @@ class _Writer:
         return [*head, "{", *self._locals(body), *body, "}"]
 
     def _firing(self, tr: Transition, proc: Process | None, depth: int) -> Iterator[str]:
-        """Fires a transition for every combination of parameters that its guard admits."""
-        names = [self.text.names.of("p", param.name) for param in tr.params]
-        for name, param in zip(names, tr.params, strict=True):
-            tabs = "\t" * depth
-            yield f"{tabs}for (val {name} = {number(param.lo)}; {name} <= {param.hi}; {name}++) {{"
+        """Fires a transition for every combination of parameters that its guard admits.
+
+        What does not depend on a parameter is asked before its loop, unless it could go wrong: then
+        it is asked where its turn is.
+        """
+        scope = guard_scope(self.machine, tr)
+        rest = [part for part in conjuncts(tr.guard) if part != TRUE]
+        known, outside = {"self"}, depth
+        for param in tr.params:
+            early = [
+                part
+                for part in rest
+                if parameters(part) <= known and "&bad" not in self.text.expr(part, scope, "s")
+            ]
+            rest = [part for part in rest if part not in early]
+            if early:
+                held = self.text.expr(fold.conjunction(early), scope, "s")
+                yield "\t" * depth + f"if ({held}) {{"
+                depth += 1
+            name, lo = self.text.names.of("p", param.name), number(param.lo)
+            yield "\t" * depth + f"for (val {name} = {lo}; {name} <= {param.hi}; {name}++) {{"
             depth += 1
-        tabs = "\t" * depth
-        guard = self.text.expr(tr.guard, guard_scope(self.machine, tr), "s")
-        opened = tr.guard != Const(1) or not names
+            known.add(param.name)
+        yield from self._fired(tr, fold.conjunction(rest), depth)
+        for tabs in range(depth - 1, outside - 1, -1):
+            yield "\t" * tabs + "}"
+
+    def _fired(self, tr: Transition, rest: Expr, depth: int) -> Iterator[str]:
+        """Fires a transition with the parameters at hand, if the rest of its guard holds."""
+        tabs, at = "\t" * depth, self._number(tr)
+        guard = self.text.expr(rest, guard_scope(self.machine, tr), "s") if rest != TRUE else ""
         if "&bad" in guard:
             yield f"{tabs}bad = 0;"
             yield f"{tabs}code = !!({guard});"
             yield f"{tabs}if (bad) {{"
-            yield f"{tabs}\tnl_fault(out, {self._number(tr)});"
+            yield f"{tabs}\tnl_fault(out, {at});"
             yield f"{tabs}}} else if (code) {{"
-        elif tr.guard != Const(1):
+        elif guard:
             yield f"{tabs}if ({guard}) {{"
-        else:
-            opened = False
-        inner = tabs + "\t" if opened else tabs
-        at = self._number(tr)
-        system = int(not tr.environment)
-        arguments = ", ".join(["n", *self.text.params(tr)])
-        yield f"{inner}n = begin(s, out, {system});"
-        yield f"{inner}code = do_{at}({arguments});"
+        inner = tabs + "\t" if guard else tabs
+        yield f"{inner}n = begin(s, out, {int(not tr.environment)});"
+        yield f"{inner}code = do_{at}({', '.join(['n', *self.text.params(tr)])});"
         yield f"{inner}end(out, n, {at}, {self._actor(at)}, code);"
-        if opened:
+        if guard:
             yield f"{tabs}}}"
-        for _ in names:
-            depth -= 1
-            yield "\t" * depth + "}"
 
     def _actor(self, at: int) -> str:
         """The number of who makes a step, as C."""

@@ -9,9 +9,9 @@ from engines.explicit.c_text import Text, comment, number
 from engines.explicit.ranges import Scope, guard_scope, process_scope
 from engines.reductions.ahead import asked
 from engines.reductions.independence import Area, Independence, choices
-from engines.reductions.reads import conjuncts
-from model.language.fold import TRUE, loads, walk
-from model.language.machine import Binary, Const, Expr, Load, Param, Process, Transition, Unary
+from engines.reductions.reads import conjuncts, parameters
+from model.language.fold import TRUE, loads
+from model.language.machine import Binary, Const, Expr, Load, Process, Transition, Unary
 
 
 class OthersC:
@@ -208,7 +208,7 @@ class OthersC:
                 known.add(param.name)
                 index = f"({index}) * {param.hi - param.lo + 1} + {name} - {number(param.lo)}"
                 tabs, closing = tabs + "\t", closing + 1
-            ready = [part for part in rest if _params(part) <= known]
+            ready = [part for part in rest if parameters(part) <= known]
             rest = [part for part in rest if part not in ready]
             held = " || ".join(self.stays(part, False, scope) for part in ready)
             if held:
@@ -296,7 +296,3 @@ class OthersC:
             yield "\t}"
         yield "\treturn !asked || (!broken(s, &bad) && !bad);"
         yield "}"
-
-
-def _params(expr: Expr) -> set[str]:
-    return {part.name for part in walk(expr) if isinstance(part, Param)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from engines.reductions.values import Possible
+from model.language.fold import walk
 from model.language.machine import Binary, Const, Expr, InSet, Ite, Load, Param, Temp, Unary
 
 DISCIPLINE = "lock_discipline"
@@ -69,6 +70,11 @@ def conjuncts(expr: Expr) -> Iterator[Expr]:
         yield from conjuncts(expr.right)
     else:
         yield expr
+
+
+def parameters(expr: Expr) -> set[str]:
+    """The names of the parameters that an expression depends on."""
+    return {part.name for part in walk(expr) if isinstance(part, Param)}
 
 
 def is_constant(expr: Expr) -> bool:

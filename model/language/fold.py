@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from model.language.machine import (
     Age,
@@ -82,6 +82,14 @@ def negate(value: Expr) -> Expr:
         case Binary("!=", a, b):
             return Binary("==", a, b)
     return Unary("not", value)
+
+
+def conjunction(parts: Iterable[Expr]) -> Expr:
+    """That all of them hold."""
+    whole: Expr = TRUE
+    for part in parts:
+        whole = binary("and", whole, part)
+    return whole
 
 
 def ite(cond: Expr, then: Expr, other: Expr) -> Expr:
