@@ -51,18 +51,25 @@ class Expander:
                 raise self.disagree(f"no step leads to state {number + 1} of a trace")
         return tuple(trace), state
 
-    def to_finding(self, finding: Finding) -> Trace:
-        """The trace of something wrong; the interpreter must agree that it is wrong."""
+    def to_finding(self, finding: Finding) -> tuple[Trace, Check | Invariant | None]:
+        """The trace of something wrong, and what is; the interpreter must agree that it is."""
         trace, state = self.to_state(finding.path)
         match finding.what:
             case Check():
-                return (*trace, self._failing(state, finding.what))
-            case Invariant(expr=expr):
-                if evaluate(self.machine, state, expr):
-                    raise self.disagree(f"`{finding.prop}` holds where it was reported broken")
-                return self._until_broken(trace, expr)
+                return (*trace, self._failing(state, finding.what)), finding.what
+            case Invariant():
+                broken = self._broken(state, finding.what)
+                return self._until_broken(trace, broken.expr), broken
             case None:
-                return (*trace, *self._faulty(state, finding.transition))
+                return (*trace, *self._faulty(state, finding.transition)), None
+
+    def _broken(self, state: State, reported: Invariant) -> Invariant:
+        """The invariant that does not hold: where instances were renamed, that of another one."""
+        alike = [one for one in self.machine.invariants if one.prop == reported.prop]
+        for one in (reported, *alike) if self.symmetry else (reported,):
+            if not evaluate(self.machine, state, one.expr):
+                return one
+        raise self.disagree(f"`{reported.prop}` holds where it was reported broken")
 
     def _until_broken(self, trace: Trace, expr: Expr) -> Trace:
         """The trace to the first state without the invariant: merged steps may follow it."""

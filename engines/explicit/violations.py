@@ -47,16 +47,14 @@ def _steps(finding: Finding) -> int:
 
 
 def _violation(finding: Finding, expander: Expander) -> Violation:
-    trace, shortest = expander.to_finding(finding), expander.steps_apart
-    if finding.what is None:
+    (trace, what), shortest = expander.to_finding(finding), expander.steps_apart
+    if what is None:
         message = "an index or a value is outside its range"
         if finding.transition is not None:
             message += f", at {expander.machine.transitions[finding.transition].where}"
         return Violation(FAULT, message, "model_error", trace, shortest=shortest)
-    kind: Literal["check", "invariant"] = (
-        "check" if isinstance(finding.what, Check) else "invariant"
-    )
-    return Violation(finding.prop, finding.what.message, kind, trace, shortest=shortest)
+    kind: Literal["check", "invariant"] = "check" if isinstance(what, Check) else "invariant"
+    return Violation(finding.prop, what.message, kind, trace, shortest=shortest)
 
 
 # --- goals -----------------------------------------------------------------------------------
