@@ -255,6 +255,41 @@ def test_locked_sections_are_merged_and_expanded(engine: Engine) -> None:
     assert [firing.transition.pc for firing in trace if firing.instance == 0] == [1, 2, 3, 4]
 
 
+def one_step_matters() -> Machine:
+    """After the first of five steps of `p`, which are merged, `q` fails."""
+    b = Builder("one step matters")
+    b.var("x")
+    b.process("p", 1, 6)
+    local = b.local("p", "n", number(0, 4))
+    b.step("p", 1, 2, store("x", Const(1)))
+    for pc in range(2, 6):
+        b.step("p", pc, (pc + 1) % 6, store(local, ME, Const(pc - 1)))
+    b.process("q", 1, 2)
+    b.step("q", 1, 0, check("unset", eq(load("x"), 0)))
+    return b.build()
+
+
+@both_engines
+def test_a_trace_has_no_more_steps_than_without_merging(engine: Engine) -> None:
+    """Merged steps that the violation does not need would be in the way of the reader."""
+    found = explore(one_step_matters(), Options(engine=engine))
+    assert "merging" in found.reductions
+    violation = found.violations["unset"]
+    assert [firing.transition.name for firing in violation.trace] == ["p@1", "q@1"]
+    assert violation.shortest
+
+
+@both_engines
+def test_a_trace_that_may_not_be_shortest_is_not_called_so(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second search has little memory; what the first has found stays then."""
+    monkeypatch.setattr(explore_module, "MEMORY", 1)
+    violation = explore(one_step_matters(), Options(engine=engine)).violations["unset"]
+    assert len(violation.trace) > 2
+    assert not violation.shortest
+
+
 @both_engines
 def test_without_exclusion_nothing_is_merged_under_locks(engine: Engine) -> None:
     """On UP a spinlock is no lock: merging under it would hide what an NMI does in between."""
