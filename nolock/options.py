@@ -26,7 +26,7 @@ _REDUCTIONS = {
     "merge_locks": "Do not merge steps under a lock.",
     "partial_order": "Do not take steps first that commute with those of others.",
     "place_interrupts": "Do not take steps first that commute with what may arrive.",
-    "symmetry": "Do not identify renamed objects.",
+    "symmetry": "Do not identify states that differ by a renaming.",
 }
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
