@@ -290,11 +290,6 @@ EXPECT = [
 
 UNREACHED = [
     unreached(
-        "worker_is_switched_in",
-        "*",
-        because="the design queues no work, so no worker ever runs",
-    ),
-    unreached(
         ("add_pending", "stage"),
         "*",
         process="client",
