@@ -103,7 +103,7 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
         f"recovery {v.recovery}": None for v in verdicts if v.verdict == "violated"
     }
     return Report(
-        designs=tuple(_report(plan, asked, results) for plan in plans),
+        designs=_with_silence([_report(plan, asked, results) for plan in plans], asked),
         mutants=rows,
         killed_by=killed_by(rows, {"start_address": tuple(refuted)}) if whole_product else None,
         proofs=verdicts,
@@ -149,6 +149,17 @@ def long_text(states: Sequence[int]) -> str:
 def _report(plan: _Plan, asked: Asked, results: dict[str, Any]) -> DesignReport:
     whole = not asked.narrowed and not plan.one_off
     return design_report(plan.manifest, plan.jobs, results, judged=not plan.one_off, whole=whole)
+
+
+def _with_silence(designs: Sequence[DesignReport], asked: Asked) -> tuple[DesignReport, ...]:
+    """Properties that were asked for and of which no design says anything are a problem."""
+    heard = {verdict.property for design in designs for verdict in design.verdicts}
+    silent = tuple(
+        f"no verdict on {prop}: nothing in these runs could violate it"
+        for prop in asked.properties
+        if prop not in heard
+    )
+    return tuple(replace(design, problems=(*design.problems, *silent)) for design in designs)
 
 
 def _plans(manifests: Sequence[Manifest], asked: Asked) -> list[_Plan]:

@@ -31,7 +31,7 @@ Examples:
   nolock verify                       all designs, mutants and proofs: the CI job
   nolock verify nmi_detect            one design, with its traces
   nolock verify my_design.py --nmis 2 --time-limit 60
-  nolock compare nmi_detect allow_spin --nmis 1 --probes 1
+  nolock compare nmi_detect allow_spin --run any-context
   nolock trace nmi_detect/any-context/self_deadlock
   nolock prove start-address
   nolock export landed --run any-context --to promela --output landed.pml
@@ -115,7 +115,8 @@ def verify(designs: tuple[str, ...], traces: bool, **options: object) -> None:
 def compare(designs: tuple[str, ...], **options: object) -> None:
     """Show the verdicts of several designs side by side, and what a free costs in each.
 
-    Each design does its own runs; with bounds on the command line all do the same one:
+    Each design does its own runs, or those that --run names. Bounds on the command line replace
+    those of every run that is done:
 
     nolock compare nmi_detect allow_spin my_design.py --run any-context
     """

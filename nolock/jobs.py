@@ -103,10 +103,15 @@ class Job:
     def weight(self) -> float:
         """A rough guess of how it compares with others in size; the largest are started first."""
         knobs = dict(self.settings)
-        size = 4.0 ** knobs.get("objects", 2) * 3.0 ** knobs.get("cpus", 2)
+        size = 4.0 ** _at_most(knobs.get("objects", 2)) * 3.0 ** _at_most(knobs.get("cpus", 2))
         for name in _BUDGETS:
-            size *= 2.0 ** knobs.get(name, 0)
+            size *= 2.0 ** _at_most(knobs.get(name, 0))
         return size
+
+
+def _at_most(bound: int) -> int:
+    """Larger bounds need not be told apart, and their powers do not fit into a float."""
+    return min(bound, 40)
 
 
 def properties_of(run: Run, chosen: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -160,6 +165,8 @@ def check_knobs(settings: Mapping[str, int], manifest: Manifest, env: str) -> No
         if name not in manifest.knobs:
             hint = nearest(name, manifest.knobs)
             raise InputError(f"design {manifest.name} has no knob `{name}`", hint)
+        if settings[name] < 0:
+            raise InputError(f"{name}={settings[name]}: less than nothing", "give 0 or more")
     defaults = {knob.name: knob.default for knob in manifest.knobs.values()}
     if wrong := contradiction(settings, defaults, env):
         raise InputError(f"design {manifest.name}: {wrong}", "give --cpus 1")

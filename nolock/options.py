@@ -229,6 +229,8 @@ class Given:
             number = {"true": "1", "false": "0"}.get(value.strip().lower(), value.strip())
             if not equals or not number.lstrip("-").isdecimal():
                 raise InputError(f"--knob {text}: not NAME=VALUE with a number, true or false")
+            if knobs.get(name.strip(), int(number)) != int(number):
+                raise InputError(f"--knob {text}: {name.strip()} was given another value as well")
             knobs[name.strip()] = int(number)
         return tuple(knobs.items())
 

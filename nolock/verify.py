@@ -151,9 +151,10 @@ def _wrong_runs(jobs: Sequence[Job], results: Mapping[str, Result]) -> list[str]
             continue
         if MODEL_ERROR in result.found:
             error = result.found[MODEL_ERROR]
+            trace_id = f"{job.place}/{job.run.name}/{MODEL_ERROR}"
             found.append(
                 f"{job.key}: the model itself is wrong: {error.message} "
-                f"({counted(error.length, 'step')}); nolock trace {job.key}/{MODEL_ERROR}"
+                f"({counted(error.length, 'step')}); nolock trace {trace_id}"
             )
         if result.stuck_states and not result.found:
             found.append(

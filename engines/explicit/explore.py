@@ -22,7 +22,7 @@ from engines.explicit.search import (
 )
 from engines.explicit.shortest import MEMORY, levels, shortened, worth_shortening
 from engines.explicit.traces import Expander
-from engines.explicit.violations import goal_reports, violations
+from engines.explicit.violations import goal_findings, goal_reports, violations
 from engines.reductions.goals import with_joined_goals
 from engines.reductions.merging import NO_MERGING, Merging, merging
 from engines.reductions.symmetry import Symmetry, symmetry
@@ -150,10 +150,13 @@ class _Searcher:
         again = worth_shortening(result.violations, result.goals)
         if not again or result.reason in ("time", "interrupted"):
             return result
-        limits = Limits(min(MEMORY, self.limits.memory), self.limits.seconds, levels(again))
+        left = self.limits.seconds
+        if left is not None:
+            left = max(left - result.seconds - result.compile_seconds, 0)
+        limits = Limits(min(MEMORY, self.limits.memory), left, levels(again))
         raw, engine = self._search(renaming, limits, ALONE, None)
         expander = Expander(self.prepared.machine, NO_MERGING, renaming, engine)
-        found = violations(raw, expander, goal_reports(raw, expander))
+        found = violations(raw, expander, goal_findings(raw, expander))
         if raw.reason == "complete" and not again.keys() <= found.keys():
             missing = ", ".join(sorted(again.keys() - found.keys()))
             raise expander.disagree(f"{missing} is violated with merged steps only")
@@ -208,7 +211,7 @@ def _result(
     expander: Expander,
     reductions: tuple[str, ...],
 ) -> Exploration:
-    goals = goal_reports(raw, expander)
+    goals = goal_findings(raw, expander)
     return Exploration(
         complete=raw.reason == "complete",
         reason=raw.reason,
@@ -225,7 +228,7 @@ def _result(
         stuck_states=raw.stuck_states,
         stuck=expander.confirm_rest(raw.stuck) if raw.stuck else None,
         violations=violations(raw, expander, goals),
-        goals=goals,
+        goals=goal_reports(goals),
         reductions=reductions,
         miss_probability=raw.miss_probability,
     )

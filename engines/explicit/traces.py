@@ -56,7 +56,8 @@ class Expander:
         trace, state = self.to_state(finding.path)
         match finding.what:
             case Check():
-                return (*trace, self._failing(state, finding.what)), finding.what
+                firing, check = self._failing(state, finding.what)
+                return (*trace, firing), check
             case Invariant():
                 broken = self._broken(state, finding.what)
                 return self._until_broken(trace, broken.expr), broken
@@ -110,18 +111,18 @@ class Expander:
                 ahead, reached = run_ahead(self.machine, self.merging, successor.state)
                 yield (firing, *ahead), reached
 
-    def _failing(self, state: State, check: Check) -> Firing:
-        """The firing that breaks this check, or at least one of the same property."""
+    def _failing(self, state: State, check: Check) -> tuple[Firing, Check]:
+        """The firing that breaks this check; else, as instances are renamed, one that is alike."""
         broken: list[tuple[Firing, Check]] = []
         for firing in enabled(self.machine, state):
             violated = fire(self.machine, state, firing).violated
             if violated is check:
-                return firing
+                return firing, check
             if violated is not None and violated.prop == check.prop:
                 broken.append((firing, violated))
         if not broken:
             raise self.disagree(f"no step breaks `{check.prop}` where one was reported")
-        return broken[0][0]
+        return broken[0]
 
     def _faulty(self, state: State, position: int | None) -> Trace:
         """The firing that computes an index or a value outside its range, if it is a firing."""

@@ -11,33 +11,42 @@ from engines.reductions.goals import parts_of, with_joined_goals
 from engines.result import GoalReport, Trace, Violation
 from model.language.machine import Check, Goal
 
+GoalFindings = list[tuple[Goal, GoalReport]]
+"""What became of each goal that was searched for."""
 
-def goal_reports(raw: RawSearch, expander: Expander) -> dict[str, GoalReport]:
-    """What became of the goals, by property."""
-    goals: dict[str, GoalReport] = {}
+
+def goal_findings(raw: RawSearch, expander: Expander) -> GoalFindings:
+    """What became of the goals, with traces."""
     searched = with_joined_goals(expander.machine, expander.symmetry)
-    for goal, found in zip(searched.goals, raw.goals, strict=True):
-        report = _report(goal, found, expander)
+    return [
+        (goal, _report(goal, found, expander))
+        for goal, found in zip(searched.goals, raw.goals, strict=True)
+    ]
+
+
+def goal_reports(found: GoalFindings) -> dict[str, GoalReport]:
+    """The same by property."""
+    goals: dict[str, GoalReport] = {}
+    for goal, report in found:
         known = goals.get(goal.prop)
         goals[goal.prop] = report if known is None else _joined(known, report)
     return goals
 
 
-def violations(
-    raw: RawSearch, expander: Expander, goals: dict[str, GoalReport]
-) -> dict[str, Violation]:
-    """The first violation of each property: the one that the fewest steps lead to."""
+def violations(raw: RawSearch, expander: Expander, goals: GoalFindings) -> dict[str, Violation]:
+    """The first violation of each property: the one that the fewest steps lead to.
+
+    Of goals, one that is missed at rest comes first, then one that is missed for good.
+    """
     first: dict[str, Finding] = {}
     for finding in raw.findings:
         known = first.get(finding.prop)
         if known is None or _steps(finding) < _steps(known):
             first[finding.prop] = finding
     found = {prop: _violation(finding, expander) for prop, finding in first.items()}
-    for goal in expander.machine.goals:
-        if goal.prop not in found:
-            missed = _missed(goal, goals[goal.prop], expander.steps_apart)
-            if missed is not None:
-                found[goal.prop] = missed
+    missed = [_missed(goal, report, expander.steps_apart) for goal, report in goals]
+    for _, violation in sorted(filter(None, missed), key=lambda one: (one[0], len(one[1].trace))):
+        found.setdefault(violation.property, violation)
     return found
 
 
@@ -88,13 +97,14 @@ def _shorter(a: Trace | None, b: Trace | None) -> Trace | None:
     return min(a, b, key=len)
 
 
-def _missed(goal: Goal, report: GoalReport, steps_apart: bool) -> Violation | None:
-    """How the goal is missed: at rest, else for good, else for ever."""
+def _missed(goal: Goal, report: GoalReport, steps_apart: bool) -> tuple[int, Violation] | None:
+    """How the goal is missed, and how soon that is seen: at rest, else for good, else for ever."""
     if report.at_rest is not None:
-        return Violation(goal.prop, goal.message, "goal", report.at_rest, shortest=steps_apart)
+        trace = report.at_rest
+        return 0, Violation(goal.prop, goal.message, "goal", trace, shortest=steps_apart)
     if report.lost is not None:
-        return Violation(goal.prop, goal.message, "goal", report.lost)
+        return 1, Violation(goal.prop, goal.message, "goal", report.lost)
     if report.lasso is None:
         return None
     stem, loop = report.lasso.stem, report.lasso.loop
-    return Violation(goal.prop, goal.message, "lasso", (*stem, *loop), len(stem))
+    return 2, Violation(goal.prop, goal.message, "lasso", (*stem, *loop), len(stem))

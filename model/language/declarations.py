@@ -116,10 +116,14 @@ class Knob:
     where: Provenance
 
 
+_MOST_NAMED = 40
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest known name, or lists them."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f"did you mean `{close[0]}`?"
-    return "known: " + ", ".join(known[:20]) if known else ""
+    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+    return f"known: {', '.join(known[:_MOST_NAMED])}{more}" if known else ""

@@ -10,14 +10,21 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from model.language import fold
-from model.language.machine import Age, Const, Load, Op, Set, Store, Temp
+from model.language.machine import Age, Check, Const, Load, Op, Set, Store, Temp
 
 Cell = tuple[str, tuple[int | None, ...]]
 """A variable and an index; None where it is not constant. Of a temporary there is one."""
 
 
 def independent(turns: Sequence[Sequence[Op]]) -> bool:
-    """Whether no turn touches what another one writes."""
+    """Whether no turn touches what another one writes.
+
+    The first check that fails ends the body; if all checks are of one property, it does not matter
+    which that is.
+    """
+    checks = (op for turn in turns for op in fold.flat(tuple(turn)) if isinstance(op, Check))
+    if len({check.prop for check in checks}) > 1:
+        return False
     touched = [(set(_written(turn)), set(_read(turn))) for turn in turns]
     return not any(
         _meet(a[0], b[0] | b[1]) or _meet(b[0], a[0] | a[1]) for a, b in combinations(touched, 2)

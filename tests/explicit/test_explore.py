@@ -228,6 +228,19 @@ def test_a_goal_that_gets_lost(engine: Engine) -> None:
 
 
 @both_engines
+def test_of_several_goals_the_one_that_is_missed_is_named(engine: Engine) -> None:
+    """Goals of one property have messages of their own: the first one's would blame the wrong."""
+    b = Builder("two goals")
+    b.var("a")
+    b.process("p", 1, 2)
+    b.step("p", 1, 0, store("a", Const(1)))
+    b.goals.append(Goal("end", eq(load("a"), 1), "a is unset"))
+    b.goals.append(Goal("end", eq(load("a"), 0), "a is set"))
+    found = explore(b.build(), Options(engine=engine, reductions=NO_REDUCTIONS))
+    assert found.violations["end"].message == "a is set"
+
+
+@both_engines
 def test_stuck_is_told_apart_from_rest(engine: Engine) -> None:
     b = Builder("stuck")
     b.var("key")
