@@ -15,7 +15,11 @@ from nolock.work import machine_of, settings_of
 Engine = Literal["c", "python"]
 
 SMALL_RUN = "pages"
-"""A run that each design has and that Python finishes within a minute."""
+OTHER_SMALL_RUNS = {
+    **{"bpf_mem_alloc": "up", "call_rcu_nmi": "up"},
+    **{"landed": "vmalloc", "rfc_v2": "vmalloc"},
+}
+"""A run of each design that Python finishes within a minute; some have no pages."""
 LARGE_RUNS = ("mainline/tasks", "rcu_ptr/tasks", "nmi_detect/any-context", "allow_spin/any-context")
 SYNTHETIC_BITS = (64, 128, 320)
 LARGE_TARGET, SMALL_TARGET = 1_500_000, 3_000_000
@@ -53,7 +57,7 @@ def all_cases(designs: Sequence[str], seconds: float) -> list[Case]:
     """Every case: designs small and large, then synthetic machines for `seconds` each."""
     cases = []
     for design in designs:
-        small = f"{design}/{SMALL_RUN}"
+        small = f"{design}/{OTHER_SMALL_RUNS.get(design, SMALL_RUN)}"
         cases += [Case(small, "c", True), Case(small, "c", False), Case(small, "python", True)]
     cases += [Case(large, "c", True) for large in LARGE_RUNS if large.split("/")[0] in designs]
     for bits in SYNTHETIC_BITS:
