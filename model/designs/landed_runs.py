@@ -180,7 +180,7 @@ LANDED_RUNS = [
         "barrier-sheaf-rt-repaired",
         env="preempt_rt",
         why="the same, where a thread submits parked sheaves",
-        long=7_700_000,
+        long=5_300_000,
         properties=("barrier",),
         sync_after_flush=True,
         callback_lists=True,

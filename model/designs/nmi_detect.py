@@ -225,7 +225,7 @@ RUNS = [
         "everybody-two-nmis",
         env="smp",
         why="two objects and two NMIs; with the repairs of F-1 and F-10",
-        long=10_700_000,
+        long=6_900_000,
         cpus=1,
         tasks=1,
         workers=2,
