@@ -106,8 +106,11 @@ def read_manifest(path: Path, properties: Collection[str]) -> Manifest:
     module = loader.load(path)
     recovery = _recovery(module)
     runs: list[Run] = []
-    for file, node in literal_calls(module, "RUNS", "run"):
-        run = read_run(file, node, loader.knobs, properties)
+    for run in (
+        run
+        for file, node in literal_calls(module, "RUNS", "run")
+        for run in read_runs(file, node, loader.knobs, properties)
+    ):
         if run.name in {other.name for other in runs}:
             raise CompileError(f"a second run `{run.name}`", run.where, "give it another name")
         if run.kind and not recovery:
@@ -161,10 +164,27 @@ def has_runs(path: Path) -> bool:
 def read_run(
     module: Module, node: ast.expr, knobs: Mapping[str, Knob], properties: Collection[str]
 ) -> Run:
-    """Read `run("name", env="...", why="...", bounds...)`."""
+    """Read `run(...)` where there can be one only. Raises CompileError, as for several."""
+    found = read_runs(module, node, knobs, properties)
+    if len(found) > 1:
+        raise CompileError("a run in several environments", found[0].where, "name one of them")
+    return found[0]
+
+
+def read_runs(
+    module: Module, node: ast.expr, knobs: Mapping[str, Knob], properties: Collection[str]
+) -> list[Run]:
+    """Read `run("name", env="...", why="...", bounds...)`.
+
+    `env=("one", "two")` stands for a run in each, `name-one` and `name-two`.
+    """
     call = literal_call(module, node, "run", ("name",))
     env = call.take("env")
-    environment = _one_of(env, env.text("env"), ENVIRONMENTS, "environment")
+    environments = [
+        _one_of(env, name, ENVIRONMENTS, "environment") for name in env.names("environment")
+    ]
+    name = _identifier(call.take("name"))
+    several = isinstance(env.value, tuple)
     kind = _optional(call, "kind")
     settings = []
     for key, argument in call.args.items():
@@ -175,20 +195,26 @@ def read_run(
                 )
             settings.append((key, argument.number(f"the knob `{key}`")))
     chosen, why = call.args.get("properties"), call.args.get("why")
-    run = Run(
-        name=_identifier(call.take("name")),
-        env=environment,
-        why=why.text("why") if why else "",
-        knobs=tuple(settings),
-        properties=_properties(chosen, properties) if chosen else (),
-        kind=_one_of(kind, kind.text("kind"), KIND_NAMES, "kind of allocation") if kind else "",
-        long=_states(call),
-        where=call.where,
-    )
+    runs = [
+        Run(
+            name=f"{name}-{environment}" if several else name,
+            env=environment,
+            why=why.text("why") if why else "",
+            knobs=tuple(settings),
+            properties=_properties(chosen, properties) if chosen else (),
+            kind=_one_of(kind, kind.text("kind"), KIND_NAMES, "kind of allocation") if kind else "",
+            long=_states(call),
+            where=call.where,
+        )
+        for environment in environments
+    ]
     defaults = {knob.name: knob.default for knob in knobs.values()}
-    if wrong := contradiction(run.settings, defaults, run.env):
-        raise CompileError(f"run `{run.name}`: {wrong}", run.where, "set cpus=1, or leave SMP on")
-    return run
+    for run in runs:
+        if wrong := contradiction(run.settings, defaults, run.env):
+            raise CompileError(
+                f"run `{run.name}`: {wrong}", run.where, "set cpus=1, or leave SMP on"
+            )
+    return runs
 
 
 def _expectation(

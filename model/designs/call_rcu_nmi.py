@@ -79,6 +79,17 @@ RUNS = [
     ),
     run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
     run(
+        "waits",
+        env=("up", "kmemleak", "debugobjects", "kasan", "no_irq_work_interrupt"),
+        why="whoever may free by twos, and the barrier",
+        softirqs=1,
+        hardirqs=1,
+        nmis=2,
+        barriers=1,
+        tasks=1,
+        other_gps=0,
+    ),
+    run(
         "any-context-repaired",
         env="smp",
         why="the repair of F-5: irqs_disabled() in place of in_nmi()",

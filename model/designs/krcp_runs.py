@@ -1,7 +1,7 @@
 """Runs that the designs with a krcp share, and what they expect.
 
-KRCP_RUNS are for all of them, DEFERRAL_RUNS for those that park objects in front of it. A design
-adds them to its own: `RUNS = [...] + DEFERRAL_RUNS`.
+TASK_KRCP_RUNS are for those that promise nothing to NMIs, DEFERRAL_RUNS for those that park objects
+in front of it. A design adds them to its own: `RUNS = [...] + DEFERRAL_RUNS`.
 """
 
 from model.designs.common_runs import (
@@ -11,6 +11,7 @@ from model.designs.common_runs import (
     RECLAIM_RUNS,
     SHRINKER_RUNS,
 )
+from model.designs.environment_runs import NMI_BARRIER_RUNS, TASK_RUNS
 from model.language.syntax import expect, run, unreached
 
 KRCP_RUNS = RECLAIM_RUNS + [
@@ -60,6 +61,8 @@ KRCP_RUNS = RECLAIM_RUNS + [
         other_gps=0,
     ),
 ]
+
+TASK_KRCP_RUNS = KRCP_RUNS + TASK_RUNS
 
 PARKING_RUNS = [
     run(
@@ -266,7 +269,7 @@ PARKING_RUNS = [
     ),
 ]
 
-DEFERRAL_RUNS = KRCP_RUNS + SHRINKER_RUNS + PARKING_RUNS + BOOT_RUNS
+DEFERRAL_RUNS = KRCP_RUNS + SHRINKER_RUNS + PARKING_RUNS + BOOT_RUNS + NMI_BARRIER_RUNS
 
 DEFERRAL_EXPECT = RECLAIM_EXPECT + [
     expect(

@@ -8,7 +8,7 @@ from model.designs.common_runs import BOOT_UNREACHED, RECLAIM_EXPECT
 from model.designs.krcp import Krcp, add_ptr_to_bulk, add_to_list, arm_monitor
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
-from model.designs.krcp_runs import KRCP_RUNS
+from model.designs.krcp_runs import TASK_KRCP_RUNS
 from model.designs.one_argument import queue_record
 from model.designs.page_cache import run_page_cache_worker
 from model.designs.shrinker import shrink_every_krcp
@@ -333,7 +333,7 @@ RUNS = [
         hotplug=1,
         bnodes=0,
     ),
-] + KRCP_RUNS
+] + TASK_KRCP_RUNS
 
 EXPECT = [
     expect(

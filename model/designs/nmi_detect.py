@@ -111,6 +111,16 @@ RUNS = [
     ),
     run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
     run(
+        "frees",
+        env=("kmemleak", "debugobjects", "kasan"),
+        why="two CPUs, a task and an NMI, slab and vmalloc objects",
+        nmis=1,
+        vmallocs=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "barrier-rt",
         env="preempt_rt",
         why="one barrier, which sleeps until the handler's thread is done",

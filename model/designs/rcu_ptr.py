@@ -7,7 +7,7 @@ address from the address of the link word; queueing is mainline's without the st
 
 from model.designs.common_runs import BOOT_UNREACHED, RECLAIM_EXPECT
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
-from model.designs.krcp_runs import KRCP_RUNS
+from model.designs.krcp_runs import TASK_KRCP_RUNS
 from model.designs.mainline import kmem_cache_destroy as destroy_cache
 from model.designs.mainline import kvfree_call_rcu
 from model.designs.mainline import kvfree_rcu_barrier as wait_for_everything
@@ -174,7 +174,7 @@ RUNS = [
         bnodes=2,
         other_gps=0,
     ),
-] + KRCP_RUNS
+] + TASK_KRCP_RUNS
 
 EXPECT = [
     expect(
@@ -199,7 +199,16 @@ EXPECT = [
     ),
     expect(
         "start_address",
-        runs=("vmalloc", "mixed"),
+        runs=(
+            "vmalloc",
+            "mixed",
+            "frees-up",
+            "frees-kmemleak",
+            "frees-debugobjects",
+            "frees-kasan",
+            "frees-no_irq_work_interrupt",
+            "frees-preempt_rt",
+        ),
         verdict="violated",
         because="AR-1: the slab lookup comes before the vmalloc test",
     ),

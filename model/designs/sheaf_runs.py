@@ -10,6 +10,7 @@ from model.designs.common_runs import (
     RECLAIM_RUNS,
     SHRINKER_RUNS,
 )
+from model.designs.environment_runs import SHEAF_RUNS as IN_ENVIRONMENTS
 from model.language.syntax import expect, run, unreached
 
 NOLOCK_RUNS = [
@@ -284,6 +285,7 @@ SHEAF_RUNS = (
     + SHRINKER_RUNS
     + RECLAIM_RUNS
     + BOOT_RUNS
+    + IN_ENVIRONMENTS
     + [
         run(
             "barrier-sheaf",

@@ -22,6 +22,7 @@ Abstractions:
 """
 
 from model.kernel.cpu import Cpu, smp_processor_id, this_cpu
+from model.kernel.debug import look_up_debug_object, save_stack
 from model.kernel.forbidden import forbidden_from_nmi_or_probe
 from model.kernel.interrupts import local_irq_restore, local_irq_save
 from model.kernel.rcu import Rcu
@@ -81,9 +82,12 @@ class RcuData:
 def call_rcu(head: RcuHead) -> None:
     """call_rcu(): not from NMI, and not from a probe that may have cut into this very section.
 
-    A probe that finds irqs on knows that it has not.
+    A probe that finds irqs on knows that it has not. The debugging aids come first, with irqs as
+    they are.
     """
     forbidden_from_nmi_or_probe()
+    look_up_debug_object()
+    save_stack()
     flags = local_irq_save()
     if cfg.callback_lists:
         append_callback(head)
@@ -191,6 +195,7 @@ def take_callback(cpu: Cpu, head: RcuHead) -> None:
 @routine(models="kernel/rcu/tree.c: rcu_do_batch")
 def invoke_callback(head: RcuHead) -> None:
     """Call the function; an rcu_barrier() that waits for it sees it done."""
+    look_up_debug_object()
     head.func(head)
     if cfg.barriers > 0:
         callback_is_done(head)

@@ -64,26 +64,28 @@ def kmemleak_free(obj: Object) -> None:
         take_and_release(Kmemleak.lock)
 
 
-@routine(models="kernel/rcu/rcu.h: debug_rcu_head_queue")
-def debug_object_queue(obj: Object) -> None:
-    """debug_rcu_head_queue(). Each object is freed once here, so it never finds one queued."""
+@inline
+def look_up_debug_object() -> None:
+    """What debugobjects does with an object, or with an rcu_head, it does in its bucket."""
     if cfg.debugobjects:
         forbidden_from_nmi_or_probe()
         take_and_release(DebugObjects.bucket)
+
+
+@routine(models="kernel/rcu/rcu.h: debug_rcu_head_queue")
+def debug_object_queue(obj: Object) -> None:
+    """debug_rcu_head_queue(). Each object is freed once here, so it never finds one queued."""
+    look_up_debug_object()
 
 
 @routine(models="kernel/rcu/rcu.h: debug_rcu_head_unqueue")
 def debug_object_unqueue(obj: Object) -> None:
     """debug_rcu_head_unqueue()."""
-    if cfg.debugobjects:
-        forbidden_from_nmi_or_probe()
-        take_and_release(DebugObjects.bucket)
+    look_up_debug_object()
 
 
-@routine(
-    models="mm/kasan/generic.c: kasan_record_aux_stack; lib/stackdepot.c: stack_depot_save_flags"
-)
-def kasan_record_aux_stack(obj: Object) -> None:
+@inline
+def save_stack() -> None:
     """Save the stack in the depot. In NMI the depot is tried, elsewhere its lock is taken."""
     if cfg.kasan_generic:
         flags = local_irq_save()
@@ -94,3 +96,11 @@ def kasan_record_aux_stack(obj: Object) -> None:
             raw_spin_lock(StackDepot.lock)
             raw_spin_unlock(StackDepot.lock)
         local_irq_restore(flags)
+
+
+@routine(
+    models="mm/kasan/generic.c: kasan_record_aux_stack; lib/stackdepot.c: stack_depot_save_flags"
+)
+def kasan_record_aux_stack(obj: Object) -> None:
+    """kasan_record_aux_stack(): who frees the object."""
+    save_stack()
