@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from counterexamples.explain import explain
@@ -177,9 +179,10 @@ def prepared_of(
     def make() -> Prepared:
         nonlocal new
         new = True
-        machine = machine_of(job, settings)
-        built(machine)
-        return prepare(machine, options)
+        with _nothing_collected():
+            machine = machine_of(job, settings)
+            built(machine)
+            return prepare(machine, options)
 
     compiles = options.engine != "python" and options.compiler is not None
     key = (*_what(job, settings), options.reductions, compiles)
@@ -187,6 +190,16 @@ def prepared_of(
     if not new:
         built(prepared.machine)
     return prepared
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Terms of a machine are trees and stay: looking for cycles would take a tenth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _what(job: Job, settings: Mapping[str, int]) -> tuple[object, ...]:

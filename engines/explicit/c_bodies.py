@@ -1,58 +1,92 @@
-"""Generates the C function that executes the body of a transition.
+"""Generates the C functions that execute the bodies of transitions.
 
 Every value whose bounds do not follow from types is compared with the range of the cell it is
 stored in, and every index with its dimension, so that a mistake in a model is reported and never
 corrupts a state.
+
+Where a routine is called from several places, its steps there differ in where they lead and in the
+numbers of their checks. They share a function, which is told both: it halves what has to be
+compiled.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engines.explicit.c_text import Text, comment, number
 from engines.explicit.ranges import Scope, body_scope
-from model.language.machine import Age, Check, If, Op, Set, Store
+from model.language.machine import Age, Check, Const, If, Op, Set, Store, Transition
 
 
 @dataclass
 class Bodies:
-    """Writes bodies and notes what they need: checks by number, variables that age.
-
-    `failing` are the transitions whose bodies can end early.
-    """
+    """Writes bodies and notes what they need: checks by number, variables that age."""
 
     text: Text
     checks: list[Check] = field(default_factory=list)
     aged: set[str] = field(default_factory=set)
-    failing: set[int] = field(default_factory=set)
+    _functions: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """The names of the functions that have been written, by their text."""
 
     def transition(self, at: int) -> list[str]:
         """`do_<n>`: the body of a transition, on the successor in the making."""
         tr = self.text.machine.transitions[at]
-        scope = body_scope(self.text.machine, tr)
+        before = len(self.checks)
+        body = _Body(self.text, tr)
+        function = tuple(body.lines())
+        self.checks += body.checks
+        self.aged |= body.aged
         params = self.text.params(tr)
-        lines = [f"\tval {self.text.names.of('t', name)} = 0;" for name in scope.temps]
-        used = ["n", *params, *(self.text.names.of("t", name) for name in scope.temps)]
-        body = list(self._ops(tr.body, scope, 1))
-        if any("&bad" in line for line in body):
-            lines.insert(0, "\tint bad = 0;")
-        if any("return " in line for line in body):
-            self.failing.add(at)
-        unused = "\t" + " ".join(f"(void){name};" for name in used)
-        signature = ", ".join(["word *n", *(f"val {param}" for param in params)])
+        lines = [""]
+        name = self._functions.get(function)
+        if name is None:
+            name = self._functions[function] = f"body_{len(self._functions)}"
+            first, *rest = function
+            lines += [f"NL_STEP int {name}({first})", *rest, ""]
+        told = [str(before)] if body.checks else []
+        arguments = ["n", *params, *told, *map(str, body.leads_to)]
         return [
-            "",
-            f"/* {at} {comment(tr.name)}: {comment(str(tr.where))}: {comment(tr.where.text)} */",
-            f"NL_STEP int do_{at}({signature})",
-            "{",
             *lines,
-            "",
-            unused,
-            *body,
-            "\treturn NL_FINE;",
-            "}",
+            f"/* {at} {comment(tr.name)}: {comment(str(tr.where))}: {comment(tr.where.text)} */",
+            f"#define do_{at}({', '.join(['n', *params])}) {name}({', '.join(arguments)})",
         ]
+
+
+@dataclass
+class _Body:
+    """Writes one body. Checks count from 1 in it, and steps it leads to are `to_0`, `to_1`, ..."""
+
+    text: Text
+    tr: Transition
+    checks: list[Check] = field(default_factory=list)
+    aged: set[str] = field(default_factory=set)
+    leads_to: list[int] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """The parameters of the function, then what is in it."""
+        scope = body_scope(self.text.machine, self.tr)
+        body = list(self._ops(self.tr.body, scope, 1))
+        temps = [self.text.names.of("t", name) for name in scope.temps]
+        params = self.text.params(self.tr)
+        told = ["checks"] if self.checks else []
+        leads = [f"to_{at}" for at in range(len(self.leads_to))]
+        yield ", ".join(["word *n", *(f"val {name}" for name in [*params, *told, *leads])])
+        yield "{"
+        if any("&bad" in line for line in body):
+            yield "\tint bad = 0;"
+        # Numbered anew, so that equal bodies are equal to the letter.
+        named = {name: f"t_{at}" for at, name in enumerate(temps)}
+        yield from (f"\tval {name} = 0;" for name in named.values())
+        yield ""
+        yield "\t" + " ".join(f"(void){name};" for name in ["n", *params, *named.values()])
+        if named:
+            any_temp = re.compile(rf"\b(?:{'|'.join(map(re.escape, temps))})\b")
+            body = [any_temp.sub(lambda found: named[found[0]], line) for line in body]
+        yield from body
+        yield "\treturn NL_FINE;"
+        yield "}"
 
     def _ops(self, ops: tuple[Op, ...], scope: Scope, depth: int) -> Iterator[str]:
         tabs = "\t" * depth
@@ -83,7 +117,8 @@ class Bodies:
                         yield from self._after(text, tabs)
                         text = f"holds_{len(self.checks)}"
                     yield f"{tabs}if (!({text}))"
-                    yield f"{tabs}\treturn {len(self.checks)}; /* {comment(op.prop)} */"
+                    code = f"(int)checks + {len(self.checks)}"
+                    yield f"{tabs}\treturn {code}; /* {comment(op.prop)} */"
                 case Age(variables):
                     for name in variables:
                         self.aged.add(name)
@@ -91,7 +126,7 @@ class Bodies:
 
     def _store(self, op: Store, scope: Scope, tabs: str) -> Iterator[str]:
         kind = self.text.machine.variable[op.var].type
-        value = self.text.expr(op.value, scope, "n")
+        value = self._lead(op) or self.text.expr(op.value, scope, "n")
         cell = self.text.cell(op.var, op.index, scope, "n")
         put = self.text.names.of("set", op.var)
         if scope.fits(op.value, kind.lo, kind.hi) and "&bad" not in value + cell:
@@ -108,6 +143,16 @@ class Bodies:
             yield f"{tabs}\t\treturn NL_BAD_VALUE;"
         yield f"{tabs}\t{put}(n{', i' if cell else ''}, v);"
         yield f"{tabs}}}"
+
+    def _lead(self, op: Store) -> str:
+        """The parameter for the step that a store leads to; empty for any other store."""
+        proc = self.tr.process
+        if proc is None or op.var != self.text.machine.process[proc].pc_var:
+            return ""
+        if not isinstance(op.value, Const):
+            return ""
+        self.leads_to.append(op.value.value)
+        return f"to_{len(self.leads_to) - 1}"
 
     def _after(self, text: str, tabs: str) -> Iterator[str]:
         if "&bad" in text:

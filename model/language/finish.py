@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from model.language import fold
 from model.language.fold import TRUE
+from model.language.known import with_known_values
 from model.language.machine import Age, Check, Const, Expr, If, Load, Machine, Op, Store, Transition
 
 
@@ -18,6 +19,7 @@ def finish(machine: Machine) -> Machine:
         tr for tr in machine.transitions if tr.process in present and _has_values(tr)
     )
     transitions = _without_empty(machine, transitions)
+    transitions = tuple(replace(tr, body=with_known_values(tr.body)) for tr in transitions)
     machine = replace(machine, processes=processes)
     needed: set[str] = set()
     if "list_integrity" in machine.properties:  # it looks at lists after the machine is made

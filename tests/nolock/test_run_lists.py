@@ -69,6 +69,48 @@ def test_what_is_no_list(command: Command, tmp_path: Path, joined: str, message:
     assert "Traceback" not in result.output
 
 
+def in_environments(folder: Path, envs: str) -> Path:
+    """The toy with one run that names these environments."""
+    run = f'run("all", env={envs}, why="x", cpus=1, tasks=1, objects=1, other_gps=0),'
+    return write_toy(folder, runs=run, expect="")
+
+
+@pytest.mark.parametrize(
+    ("envs", "runs"),
+    [
+        ('("up", "smp")', [("all-up", "up"), ("all-smp", "smp")]),
+        ('("kasan",)', [("all-kasan", "kasan")]),
+        ('"kasan"', [("all", "kasan")]),
+    ],
+)
+def test_a_run_in_several_environments(
+    command: Command, tmp_path: Path, envs: str, runs: list[tuple[str, str]]
+) -> None:
+    """One for each, named after it. Guards against one that runs in the wrong environment."""
+    toy = in_environments(tmp_path, envs)
+    result = command("verify", toy, "--engine", "python", "--format", "json")
+    assert result.exit_code in (0, 1), result.output
+    done = json.loads(result.stdout)["designs"][0]["runs"]
+    assert [(run["run"], run["environment"]) for run in done] == runs
+
+
+@pytest.mark.parametrize(
+    ("envs", "message"),
+    [
+        ('("up", "upp")', "unknown environment `upp`"),
+        ('("up", 3)', "is a name or a tuple of names"),
+        ("()", "is a name or a tuple of names"),
+        ('("up", "up")', "a second run `all-up`"),
+    ],
+)
+def test_environments_that_are_none(
+    command: Command, tmp_path: Path, envs: str, message: str
+) -> None:
+    """Guards against a run that is left out in silence."""
+    result = command("verify", in_environments(tmp_path, envs), "--engine", "python")
+    assert result.exit_code == 2 and message in result.stderr, result.output
+
+
 def test_a_shared_file_is_no_design(command: Command, tmp_path: Path) -> None:
     """A mistake in it is reported where it stands."""
     toy = with_shared(tmp_path, "MORE")
