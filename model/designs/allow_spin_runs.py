@@ -357,7 +357,15 @@ ALLOW_SPIN_RUNS = [
 ALLOW_SPIN_EXPECT = [
     expect(
         "start_address",
-        runs=("waits-up", "waits-kmemleak", "waits-debugobjects", "waits-kasan"),
+        runs=(
+            "waits-up",
+            "waits-kmemleak",
+            "waits-debugobjects",
+            "waits-kasan",
+            "vmalloc-smp",
+            "vmalloc-preempt_rt",
+            "vmalloc-no_irq_work_interrupt",
+        ),
         verdict="violated",
         because="AR-1: it sits on patch 1/7, where the slab lookup comes before the vmalloc test",
     ),

@@ -1,8 +1,8 @@
 """Runs that put a design into the environments where it has few or none of its own.
 
 They are small: whoever frees, by twos, and the barrier. TASK_RUNS are for designs that promise
-nothing to NMIs, NMI_BARRIER_RUNS for those that park in front of a krcp what an NMI frees, and
-SHEAF_RUNS for those with sheaves.
+nothing to NMIs, NMI_BARRIER_RUNS and VMALLOC_RUNS for those that park in front of a krcp what an
+NMI frees, and SHEAF_RUNS for those with sheaves.
 """
 
 from model.language.syntax import run
@@ -58,7 +58,32 @@ NMI_BARRIER_RUNS = [
     ),
 ]
 
+VMALLOC_RUNS = [
+    run(
+        "vmalloc",
+        env=("smp", "preempt_rt", "no_irq_work_interrupt"),
+        why="one CPU: a task and an NMI free, slab and vmalloc objects",
+        nmis=1,
+        vmallocs=1,
+        cpus=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+]
+
 SHEAF_RUNS = [
+    run(
+        "vmalloc",
+        env="preempt_rt",
+        why="one CPU: a task and an NMI free, slab and vmalloc objects",
+        nmis=1,
+        vmallocs=1,
+        cpus=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
     run(
         "frees",
         env=("debugobjects", "kasan", "no_irq_work_interrupt"),

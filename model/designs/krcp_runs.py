@@ -11,7 +11,7 @@ from model.designs.common_runs import (
     RECLAIM_RUNS,
     SHRINKER_RUNS,
 )
-from model.designs.environment_runs import NMI_BARRIER_RUNS, TASK_RUNS
+from model.designs.environment_runs import NMI_BARRIER_RUNS, TASK_RUNS, VMALLOC_RUNS
 from model.language.syntax import expect, run, unreached
 
 KRCP_RUNS = RECLAIM_RUNS + [
@@ -269,7 +269,9 @@ PARKING_RUNS = [
     ),
 ]
 
-DEFERRAL_RUNS = KRCP_RUNS + SHRINKER_RUNS + PARKING_RUNS + BOOT_RUNS + NMI_BARRIER_RUNS
+DEFERRAL_RUNS = (
+    KRCP_RUNS + SHRINKER_RUNS + PARKING_RUNS + BOOT_RUNS + NMI_BARRIER_RUNS + VMALLOC_RUNS
+)
 
 DEFERRAL_EXPECT = RECLAIM_EXPECT + [
     expect(

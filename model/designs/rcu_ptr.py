@@ -31,6 +31,7 @@ from model.language.syntax import (
     routine,
     run,
     set_knob,
+    unreached,
 )
 
 TITLE = "rcu_ptr: RFC v1 1/7, the start address is recovered from the link word"
@@ -227,7 +228,13 @@ EXPECT = [
     expect("*", runs="*", verdict="holds", because="plain slab objects are recovered right"),
 ] + RECLAIM_EXPECT
 
-UNREACHED = BOOT_UNREACHED
+UNREACHED = [
+    unreached(
+        "wakeme_after_rcu",
+        "*",
+        because="nobody calls synchronize_rcu(): there is no 1-argument call here",
+    ),
+] + BOOT_UNREACHED
 
 set_knob("rcu_ptr", True)
 

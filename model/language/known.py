@@ -110,8 +110,8 @@ class _Known:
             case Binary("or", left, right) if not holds:
                 self._learn(left, False)
                 self._learn(right, False)
-            case Binary() | InSet():
-                # Not of a Load alone: what counts as true need not be 1.
+            case Binary("==" | "!=" | "<" | "<=" | ">" | ">=" | "and" | "or") | InSet():
+                # Not of any other term: what counts as true need not be 1.
                 self._note(cond, TRUE if holds else FALSE)
                 self._note(fold.negate(cond), FALSE if holds else TRUE)
 
