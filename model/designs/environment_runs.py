@@ -74,7 +74,7 @@ VMALLOC_RUNS = [
 
 SHEAF_RUNS = [
     run(
-        "vmalloc",
+        "vmalloc-preempt_rt",
         env="preempt_rt",
         why="one CPU: a task and an NMI free, slab and vmalloc objects",
         nmis=1,
