@@ -21,12 +21,11 @@ TASK_RUNS = [
     run(
         "frees-up",
         env="up",
-        why="softirqs too, and a reader",
+        why="softirqs too",
         softirqs=1,
         hardirqs=1,
         vmallocs=1,
-        bnodes=1,
-        readers=1,
+        bnodes=0,
     ),
     run(
         "waits",

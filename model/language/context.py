@@ -206,5 +206,8 @@ def _frame(call: Call) -> Frame:
     line = call.line
     if line is None:
         return call.frame
-    file = getattr(line, "source_file", call.frame.file)
-    return replace(call.frame, file=file, line=line.lineno, text=summary(line))
+    if call.shown is None or call.shown[0] is not line:
+        file = getattr(line, "source_file", call.frame.file)
+        frame = replace(call.frame, file=file, line=line.lineno, text=summary(line))
+        call.shown = line, frame
+    return call.shown[1]

@@ -29,15 +29,18 @@ def finish(machine: Machine) -> Machine:
                 continue  # nothing to link, or nothing is ever put there
             needed |= {name for name in (one.head, one.link, one.count) if name}
             needed |= {load.var for load in fold.loads(one.free or TRUE)}
+    needed |= _read_outside(machine)
+    transitions = tuple(replace(tr, body=fold.without_unused(tr.body)) for tr in transitions)
+    loads = [_read(tr) for tr in transitions]
     while True:
-        read = needed | _read(replace(machine, transitions=transitions))
-        slimmer = tuple(
-            replace(tr, body=fold.without_unused(_without_stores(tr.body, read)))
-            for tr in transitions
-        )
-        if slimmer == transitions:
+        read = needed.union(*loads)
+        slimmer = tuple(_slimmer(tr, read) for tr in transitions)
+        changed = [at for at, tr in enumerate(slimmer) if tr is not transitions[at]]
+        if not changed:
             break
         transitions = slimmer
+        for at in changed:
+            loads[at] = _read(transitions[at])
     pcs = {proc.pc_var for proc in machine.processes}
     variables = tuple(v for v in machine.variables if v.name in read | pcs and v.size)
     cookies = tuple(v.name for v in variables if v.type.kind == "cookie")
@@ -75,11 +78,21 @@ def _without_empty(machine: Machine, transitions: tuple[Transition, ...]) -> tup
     )
 
 
-def _read(machine: Machine) -> set[str]:
+def _slimmer(tr: Transition, read: set[str]) -> Transition:
+    """Without stores to what nothing reads; the same one if there are none."""
+    if read.issuperset(_stored(tr.body)):
+        return tr
+    return replace(tr, body=fold.without_unused(_without_stores(tr.body, read)))
+
+
+def _read(tr: Transition) -> set[str]:
+    exprs = (tr.guard, *fold.expressions(tr.body))
+    return {load.var for expr in exprs for load in fold.loads(expr)}
+
+
+def _read_outside(machine: Machine) -> set[str]:
+    """What invariants, goals and schedulers read, and where each process is."""
     found = set()
-    for tr in machine.transitions:
-        exprs = (tr.guard, *fold.expressions(tr.body))
-        found |= {load.var for expr in exprs for load in fold.loads(expr)}
     rest = [inv.expr for inv in machine.invariants] + [goal.expr for goal in machine.goals]
     for expr in rest + [proc.may_run for proc in machine.processes]:
         found |= {load.var for load in fold.loads(expr)}

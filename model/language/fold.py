@@ -151,20 +151,20 @@ def rewrite_ops(ops: tuple[Op, ...], change: Callable[[Expr], Expr | None]) -> t
 
 def walk(expr: Expr) -> Iterator[Expr]:
     """Every subterm, outermost first."""
-    yield expr
-    match expr:
-        case Load(_, index):
-            for i in index:
-                yield from walk(i)
-        case Unary(_, value) | InSet(value, _):
-            yield from walk(value)
-        case Binary(_, left, right):
-            yield from walk(left)
-            yield from walk(right)
-        case Ite(cond, then, other):
-            yield from walk(cond)
-            yield from walk(then)
-            yield from walk(other)
+    # With a stack, as most of the time to make a machine would go to generators in generators.
+    rest = [expr]
+    while rest:
+        term = rest.pop()
+        yield term
+        match term:
+            case Load(_, index):
+                rest.extend(reversed(index))
+            case Unary(_, value) | InSet(value, _):
+                rest.append(value)
+            case Binary(_, left, right):
+                rest += (right, left)
+            case Ite(cond, then, other):
+                rest += (other, then, cond)
 
 
 def loads(expr: Expr) -> Iterator[Load]:

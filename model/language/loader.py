@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -74,6 +75,16 @@ class Edit(Protocol):
         """Apply it; False if the module is another file."""
 
 
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str, shown: str) -> ast.Module:
+    """The syntax tree of a file; many machines are made from the same files."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text)
+        compile(tree, shown, "exec")  # finds what the grammar alone does not; runs nothing
+    return tree
+
+
 class Loader:
     """Reads model files, each once. `edits` change a module's declarations before use."""
 
@@ -101,10 +112,8 @@ class Loader:
             raise CompileError(f"{shown}: cannot be read: {error.strerror}") from None
         module = Module(path, shown, text.split("\n"))
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text)
-                compile(tree, shown, "exec")  # finds what the grammar alone does not; runs nothing
+            # An edit changes the tree, so that it has to be its own.
+            tree = _parsed.__wrapped__(text, shown) if self.edits else _parsed(text, shown)
         except SyntaxError as error:
             at = Provenance(
                 shown, error.lineno or 1, (error.offset or 1) - 1, (error.text or "").strip()

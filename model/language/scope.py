@@ -57,6 +57,8 @@ class Call:
     continues: list[list[Edge]] = field(default_factory=list)
     declared: dict[str, ast.stmt] = field(default_factory=dict)
     line: ast.stmt | None = None
+    shown: tuple[ast.stmt, Frame] | None = None
+    """The frame as it was shown last, and for which line: most steps share their outer calls."""
 
 
 @dataclass

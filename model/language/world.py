@@ -199,10 +199,20 @@ def _watched_events() -> frozenset[str]:
 def _quoted(module: Module, name: str) -> Iterator[tuple[str, ast.AST]]:
     """The first arguments, in quotes, of the calls of a built-in in a file."""
     for decl in own(module, RoutineDecl):
-        for node in ast.walk(decl.node):
-            match node:
-                case ast.Call(ast.Name(called), [ast.Constant(str(text)), *_]) if called == name:
-                    yield text, node
+        for called, text, node in _calls_with_text(decl.node):
+            if called == name:
+                yield text, node
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _calls_with_text(routine: ast.FunctionDef) -> tuple[tuple[str, str, ast.AST], ...]:
+    """The calls in a routine whose first argument is in quotes: what is called, and the text."""
+    found = []
+    for node in ast.walk(routine):
+        match node:
+            case ast.Call(ast.Name(called), [ast.Constant(str(text)), *_]):
+                found.append((called, text, node))
+    return tuple(found)
 
 
 # --- configuration -------------------------------------------------------------------------------
