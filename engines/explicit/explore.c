@@ -234,10 +234,10 @@ static int open_search(struct nl_search *x, uint32_t bytes)
 {
 	if (!nl_store_open(&x->states, x->capacity, bytes))
 		return 0;
-	x->parents = nl_reserve(nl_parents_bytes(x->capacity));
+	x->parents = nl_reserve_in_order(nl_parents_bytes(x->capacity));
 	if (x->graph) {
-		x->nodes = nl_reserve(x->capacity * sizeof(*x->nodes));
-		x->edges = nl_reserve(x->edge_capacity * sizeof(*x->edges));
+		x->nodes = nl_reserve_in_order(x->capacity * sizeof(*x->nodes));
+		x->edges = nl_reserve_in_order(x->edge_capacity * sizeof(*x->edges));
 	}
 	return x->parents && (!x->graph || (x->nodes && x->edges)) &&
 	       nl_index_open(&x->index, most_entries(x)) && nl_tally_open(&x->tally) &&

@@ -15,8 +15,13 @@
 
 #include "store.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define NL_MOST_ENTRIES (1ull << 32)
 #define NL_FIRST_ENTRIES 4096
+#define NL_MANY_ENTRIES (1u << 21)
 #define NL_LINE 8 /* entries of a cache line */
 #define NL_CLAIM (1u << 31)
 
@@ -55,11 +60,14 @@ ALWAYS_INLINE uint64_t nl_index_room(uint64_t entries)
 }
 
 /*
- * The next larger size. Small steps, so that little of the table is ever empty; smaller ones still
- * where the table is nearly all that is stored.
+ * The next larger size: twice as large, which moves each entry once or twice. Once memory counts,
+ * smaller steps, so that little of the table is ever empty; smaller ones still where the table is
+ * nearly all that is stored.
  */
 ALWAYS_INLINE uint64_t nl_index_next(const struct nl_index *x, uint64_t entries)
 {
+	if (entries < NL_MANY_ENTRIES)
+		return 2 * entries;
 	return (entries + entries / (x->fingerprints ? 4 : 2)) / NL_LINE * NL_LINE;
 }
 
@@ -129,21 +137,43 @@ ALWAYS_INLINE uint64_t nl_index_after(const struct nl_index *x, uint64_t at)
 	return at + 1 < x->entries ? at + 1 : 0;
 }
 
+/*
+ * Which entries of a line fit or are free, a bit each. One that is not free may be among them if its
+ * key is 0: whoever looks there sees that it is another state's.
+ */
+ALWAYS_INLINE unsigned nl_index_hits(const uint64_t *line, uint64_t hash)
+{
+	unsigned hits = 0;
+
+#ifdef __SSE2__
+	const __m128i key = _mm_set1_epi32((int)(uint32_t)hash), none = _mm_setzero_si128();
+
+	for (unsigned i = 0; i < NL_LINE; i += 4) {
+		const __m128 low = _mm_castsi128_ps(_mm_loadu_si128((const void *)(line + i)));
+		const __m128 high = _mm_castsi128_ps(_mm_loadu_si128((const void *)(line + i + 2)));
+		const __m128i keys = _mm_castps_si128(_mm_shuffle_ps(low, high, 0x88));
+		const __m128i fit = _mm_or_si128(_mm_cmpeq_epi32(keys, key), _mm_cmpeq_epi32(keys, none));
+
+		hits |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(fit)) << i;
+	}
+#else
+	for (unsigned i = 0; i < NL_LINE; i++) {
+		const uint64_t entry = __atomic_load_n(&line[i], __ATOMIC_RELAXED);
+
+		hits |= (unsigned)(nl_entry_fits(entry, hash) | !(uint32_t)entry) << i;
+	}
+#endif
+	return hits;
+}
+
 /* The first entry that fits or is free; a line at a time, without a branch for each entry. */
 ALWAYS_INLINE uint64_t nl_index_look(const struct nl_index *x, uint64_t hash)
 {
 	uint64_t at = nl_index_home(x, hash);
 
 	for (;;) {
-		const uint64_t *line = x->table + at;
-		unsigned hits = 0;
+		const unsigned hits = nl_index_hits(x->table + at, hash);
 
-#pragma GCC unroll 8
-		for (unsigned i = 0; i < NL_LINE; i++) {
-			const uint64_t entry = __atomic_load_n(&line[i], __ATOMIC_RELAXED);
-
-			hits |= (unsigned)(nl_entry_fits(entry, hash) | !entry) << i;
-		}
 		if (hits)
 			return at + (unsigned)__builtin_ctz(hits);
 		at = at + NL_LINE < x->entries ? at + NL_LINE : 0;

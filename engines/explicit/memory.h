@@ -18,7 +18,10 @@
 /* What is given back is so large: a huge page that is given back in parts is split first. */
 #define NL_HUGE_PAGE (2ull << 20)
 
-static inline void *nl_reserve(uint64_t bytes)
+#define NL_IN_SMALL_PAGES (256ull << 20)
+
+/* Large pages from byte `small` on. */
+static inline void *nl_reserve_from(uint64_t bytes, uint64_t small)
 {
 	void *at = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -26,11 +29,25 @@ static inline void *nl_reserve(uint64_t bytes)
 	if (at == MAP_FAILED)
 		return NULL;
 #ifdef MADV_HUGEPAGE
-	/* Random access to gigabytes: without large pages most of the time goes to the TLB. */
-	if (bytes >= 2 * NL_HUGE_PAGE)
-		madvise(at, bytes, MADV_HUGEPAGE);
+	if (bytes >= small + 2 * NL_HUGE_PAGE)
+		madvise((uint8_t *)at + small, bytes - small, MADV_HUGEPAGE);
 #endif
 	return at;
+}
+
+/* For random access: without large pages most of the time goes to the TLB. */
+static inline void *nl_reserve(uint64_t bytes)
+{
+	return nl_reserve_from(bytes, 0);
+}
+
+/*
+ * For what is written from its beginning to its end: a small page is still in the cache after it has
+ * been cleared, a large one is not. In gigabytes the TLB counts for more.
+ */
+static inline void *nl_reserve_in_order(uint64_t bytes)
+{
+	return nl_reserve_from(bytes, NL_IN_SMALL_PAGES);
 }
 
 static inline void nl_release(void *at, uint64_t bytes)

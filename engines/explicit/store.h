@@ -29,7 +29,7 @@ static inline int nl_store_open(struct nl_store *x, uint64_t capacity, uint32_t 
 #endif
 	x->bytes = bytes;
 	x->last = ~(word)0 >> 8 * (whole - bytes);
-	x->at = nl_reserve(capacity * bytes + sizeof(word));
+	x->at = nl_reserve_in_order(capacity * bytes + sizeof(word));
 	return x->at != NULL;
 }
 
@@ -66,6 +66,14 @@ ALWAYS_INLINE void nl_store_put(const struct nl_store *x, uint64_t number, const
 		memcpy(to, &s[i], sizeof(word));
 	if (end - to == sizeof(word)) {
 		memcpy(to, &last, sizeof(word));
+		return;
+	}
+	if (words > 1) {
+		/* The last eight bytes, the end of the word before among them. */
+		const unsigned kept = 8 * (unsigned)(end - to);
+		const word both = s[words - 2] >> kept | last << (64 - kept);
+
+		memcpy(end - sizeof(both), &both, sizeof(both));
 		return;
 	}
 	for (; to < end; last >>= 8)
