@@ -61,14 +61,16 @@ ALWAYS_INLINE uint64_t nl_index_room(uint64_t entries)
 
 /*
  * The next larger size: twice as large, which moves each entry once or twice. Once memory counts,
- * smaller steps, so that little of the table is ever empty; smaller ones still where the table is
- * nearly all that is stored.
+ * smaller steps, so that little of the table is ever empty; smaller ones still, from the beginning,
+ * where the table is nearly all that is stored.
  */
 ALWAYS_INLINE uint64_t nl_index_next(const struct nl_index *x, uint64_t entries)
 {
+	if (x->fingerprints)
+		return (entries + entries / 4) / NL_LINE * NL_LINE;
 	if (entries < NL_MANY_ENTRIES)
 		return 2 * entries;
-	return (entries + entries / (x->fingerprints ? 4 : 2)) / NL_LINE * NL_LINE;
+	return (entries + entries / 2) / NL_LINE * NL_LINE;
 }
 
 ALWAYS_INLINE uint64_t nl_index_bytes(uint64_t entries)
