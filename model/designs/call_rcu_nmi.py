@@ -87,6 +87,7 @@ RUNS = [
         nmis=2,
         barriers=1,
         tasks=1,
+        readers=1,
         other_gps=0,
     ),
     run(

@@ -15,7 +15,7 @@ TASK_RUNS = [
         hardirqs=1,
         vmallocs=1,
         tasks=1,
-        bnodes=0,
+        bnodes=1,
         other_gps=0,
     ),
     run(
@@ -25,7 +25,7 @@ TASK_RUNS = [
         softirqs=1,
         hardirqs=1,
         vmallocs=1,
-        bnodes=0,
+        bnodes=2,
     ),
     run(
         "waits",
@@ -52,7 +52,7 @@ NMI_BARRIER_RUNS = [
         tasks=1,
         objects=1,
         vmallocs=1,
-        bnodes=0,
+        bnodes=1,
         other_gps=0,
     ),
 ]
@@ -66,21 +66,21 @@ VMALLOC_RUNS = [
         vmallocs=1,
         cpus=1,
         tasks=1,
-        bnodes=0,
+        bnodes=2,
         other_gps=0,
     ),
 ]
 
 SHEAF_RUNS = [
     run(
-        "vmalloc-preempt_rt",
-        env="preempt_rt",
+        "vmalloc",
+        env=("smp", "preempt_rt"),
         why="one CPU: a task and an NMI free, slab and vmalloc objects",
         nmis=1,
         vmallocs=1,
         cpus=1,
         tasks=1,
-        bnodes=0,
+        bnodes=2,
         other_gps=0,
     ),
     run(
@@ -107,7 +107,7 @@ SHEAF_RUNS = [
         tasks=1,
         objects=1,
         vmallocs=1,
-        bnodes=0,
+        bnodes=1,
         other_gps=0,
     ),
     run(
@@ -122,7 +122,7 @@ SHEAF_RUNS = [
         tasks=1,
         objects=1,
         vmallocs=1,
-        bnodes=0,
+        bnodes=1,
         other_gps=0,
     ),
 ]
