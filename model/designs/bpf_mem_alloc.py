@@ -10,7 +10,8 @@ of an element (maps are type-stable) but never freed memory.
 Abstractions:
 * The high watermark is 0, so every free asks for the irq_work and all elements are
   trimmed; refilling and reuse are not modelled. What is freed here is the memory of an element.
-* call_rcu_tasks_trace() and call_rcu() behind it are one callback and one grace period.
+* call_rcu_tasks_trace() and call_rcu() behind it are one callback and one grace period. It has the
+  debugging hooks of call_rcu(), which adds contention.
 * Destruction of the allocator is its barrier, and is called as its users must: once every element
   has been given back and nobody is inside (`barrier_when_unused`). It drains all lists without a
   grace period, since no reader can be left then.

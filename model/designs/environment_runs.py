@@ -15,7 +15,7 @@ TASK_RUNS = [
         hardirqs=1,
         vmallocs=1,
         tasks=1,
-        bnodes=1,
+        bnodes=0,
         other_gps=0,
     ),
     run(
@@ -25,18 +25,19 @@ TASK_RUNS = [
         softirqs=1,
         hardirqs=1,
         vmallocs=1,
-        bnodes=2,
+        bnodes=0,
     ),
     run(
         "waits",
         env=("up", "kmemleak", "debugobjects", "kasan", "no_irq_work_interrupt", "preempt_rt"),
-        why="one CPU: the barrier, with the repair of F-1",
+        why="one CPU: the barrier, slab and vmalloc objects, with the repair of F-1",
         barrier_rearms=True,
         barriers=1,
         hardirqs=1,
+        vmallocs=1,
         cpus=1,
         tasks=1,
-        bnodes=0,
+        bnodes=2,
         other_gps=0,
     ),
 ]
@@ -52,7 +53,7 @@ NMI_BARRIER_RUNS = [
         tasks=1,
         objects=1,
         vmallocs=1,
-        bnodes=1,
+        bnodes=0,
         other_gps=0,
     ),
 ]
@@ -60,7 +61,15 @@ NMI_BARRIER_RUNS = [
 VMALLOC_RUNS = [
     run(
         "vmalloc",
-        env=("smp", "preempt_rt", "no_irq_work_interrupt"),
+        env=(
+            "smp",
+            "up",
+            "kmemleak",
+            "debugobjects",
+            "kasan",
+            "preempt_rt",
+            "no_irq_work_interrupt",
+        ),
         why="one CPU: a task and an NMI free, slab and vmalloc objects",
         nmis=1,
         vmallocs=1,
@@ -74,7 +83,7 @@ VMALLOC_RUNS = [
 SHEAF_RUNS = [
     run(
         "vmalloc",
-        env=("smp", "preempt_rt"),
+        env=("smp", "up", "kmemleak", "preempt_rt"),
         why="one CPU: a task and an NMI free, slab and vmalloc objects",
         nmis=1,
         vmallocs=1,
@@ -94,7 +103,7 @@ SHEAF_RUNS = [
         vmallocs=1,
         cpus=1,
         tasks=1,
-        bnodes=0,
+        bnodes=1,
         other_gps=0,
     ),
     run(
@@ -107,7 +116,7 @@ SHEAF_RUNS = [
         tasks=1,
         objects=1,
         vmallocs=1,
-        bnodes=1,
+        bnodes=0,
         other_gps=0,
     ),
     run(
@@ -122,7 +131,7 @@ SHEAF_RUNS = [
         tasks=1,
         objects=1,
         vmallocs=1,
-        bnodes=1,
+        bnodes=0,
         other_gps=0,
     ),
 ]

@@ -215,7 +215,7 @@ LANDED_RUNS = [
 LANDED_EXPECT = [
     expect(
         "lock_discipline",
-        runs=("up",),
+        runs=("up", "vmalloc-up"),
         verdict="violated",
         because="F-11: on UP an NMI that tries the barn's lock gets it, whoever is inside",
         reported="the rule is known: can_spin_trylock(), 5b31044e649e",

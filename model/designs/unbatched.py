@@ -7,6 +7,7 @@ else uses it here.
 """
 
 from model.kernel.callbacks import RcuHead, call_rcu
+from model.kernel.debug import kasan_record_aux_stack
 from model.kernel.objects import Object
 from model.kernel.slab import kvfree
 from model.language.syntax import (
@@ -37,6 +38,7 @@ def free_by_callback(obj: Object) -> None:
     """kvfree_call_rcu() without the batching: call_rcu()."""
     head = of(ObjectHead, obj)
     event("queued", obj)
+    kasan_record_aux_stack(obj)
     call_rcu(head.rcu)
 
 

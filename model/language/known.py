@@ -2,7 +2,7 @@
 
 An inlined routine tests again what its caller has tested, and a parameter is often a constant. What
 follows from the steps before, in the same body, is put in place, so that no engine has to carry it.
-A body is one step: nobody else changes a cell in between.
+A body is one step: nobody else changes a cell in between. Conditions are 0 or 1, as `fold` has it.
 """
 
 from __future__ import annotations
