@@ -352,4 +352,10 @@ SHEAF_UNREACHED = BOOT_UNREACHED + [
         process="takedown",
         because="needs two objects and a dead CPU: two to seven million states",
     ),
+    unreached(
+        "attach_page",
+        "front.newer = page",
+        process="softirq",
+        because="the runs in which softirqs free have one page, to stay small; tasks reach it elsewhere",
+    ),
 ]

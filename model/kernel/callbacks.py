@@ -16,8 +16,8 @@ Abstractions:
   callback keeps its grace period, where the kernel may give it a later one.
 * rcu_barrier() waits for the callbacks that are there when it is called, each by a mark of its own
   instead of one callback behind them on every list. Calls of it are not serialised by a mutex: a
-  second one at once waits for what both have marked, which is no less than the kernel waits for. A
-  mark takes no debugobjects bucket, as the kernel's own callback does: that hides contention for it.
+  second one at once waits for what both have marked, which is no less than the kernel waits for.
+  The kernel's callback for it takes a debugobjects bucket; a mark does not, which hides contention.
   In runs with a barrier a head is invoked again only when its function has returned; that it could
   be sooner, on another CPU, is left out.
 """
