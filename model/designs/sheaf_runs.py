@@ -356,6 +356,6 @@ SHEAF_UNREACHED = BOOT_UNREACHED + [
         "attach_page",
         "front.newer = page",
         process="softirq",
-        because="the runs in which softirqs free have one page, to stay small; tasks reach it elsewhere",
+        because="where softirqs free there is one page, to stay small; tasks reach it",
     ),
 ]
