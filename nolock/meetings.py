@@ -187,7 +187,7 @@ def _without_verdict(jobs: Sequence[Job], verdicts: Sequence[Verdict]) -> tuple[
 
 def _why_none(prop: str, jobs: Sequence[Job]) -> str:
     if any(prop in job.properties for job in jobs):
-        return "nothing there could violate it"
+        return "no run there has a step that could violate it"
     return {
         BARRIER: "nobody calls the barrier there",
         START_ADDRESS: "all objects are plain slab there",

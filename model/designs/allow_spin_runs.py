@@ -362,6 +362,8 @@ ALLOW_SPIN_EXPECT = [
             "waits-kmemleak",
             "waits-debugobjects",
             "waits-kasan",
+            "waits-preempt_rt",
+            "waits-no_irq_work_interrupt",
             "vmalloc-smp",
             "vmalloc-up",
             "vmalloc-kmemleak",

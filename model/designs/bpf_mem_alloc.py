@@ -156,6 +156,19 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "hotplug-destroy-rt",
+        env="preempt_rt",
+        why="the same where the irq_work thread of the CPU is parked first; no NMI after that",
+        hotplug=1,
+        late_nmis=False,
+        barriers=1,
+        barrier_when_unused=True,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        other_gps=0,
+    ),
+    run(
         "hotplug-destroy-repaired",
         env="smp",
         why="the repair of F-7: a dead CPU's irq_works are run elsewhere",
@@ -240,6 +253,18 @@ EXPECT = [
         runs=("hotplug-destroy",),
         verdict="violated",
         because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
+    ),
+    expect(
+        "no_lost_objects",
+        runs=("hotplug-destroy-rt",),
+        verdict="violated",
+        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+    ),
+    expect(
+        "barrier",
+        runs=("hotplug-destroy-rt",),
+        verdict="violated",
+        because="F-8: destruction waits for that irq_work",
     ),
     expect(
         "barrier",

@@ -12,6 +12,12 @@ from model.designs.common_runs import (
     SHRINKER_RUNS,
 )
 from model.designs.environment_runs import NMI_BARRIER_RUNS, TASK_RUNS, VMALLOC_RUNS
+from model.designs.waiting_runs import (
+    TICK_STOPS_EXPECT,
+    TICK_STOPS_RUNS,
+    TWO_BARRIERS_EXPECT,
+    TWO_BARRIERS_RUNS,
+)
 from model.language.syntax import expect, run, unreached
 
 KRCP_RUNS = RECLAIM_RUNS + [
@@ -111,33 +117,6 @@ PARKING_RUNS = [
         other_gps=0,
     ),
     run(
-        "two-barriers",
-        env="preempt_rt",
-        why="two tasks call the barrier at once",
-        properties=("barrier",),
-        cpus=1,
-        barriers=2,
-        nmis=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "two-barriers-repaired",
-        env="preempt_rt",
-        why="the repair of F-4: a mutex around irq_work_sync()",
-        properties=("barrier",),
-        barrier_mutex=True,
-        cpus=1,
-        barriers=2,
-        nmis=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
         "no-interrupt",
         env="no_irq_work_interrupt",
         why="what is parked waits for the tick",
@@ -168,28 +147,6 @@ PARKING_RUNS = [
         cpus=1,
         tasks=1,
         bnodes=0,
-    ),
-    run(
-        "tick-stops",
-        env="smp",
-        why="an idle CPU stops its tick, while an NMI frees",
-        tick_stops=True,
-        nmis=1,
-        cpus=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "tick-stops-no-interrupt",
-        env="no_irq_work_interrupt",
-        why="the same where only the tick runs what is parked",
-        tick_stops=True,
-        nmis=1,
-        cpus=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
     ),
     run(
         "hotplug-late-nmi",
@@ -270,48 +227,48 @@ PARKING_RUNS = [
 ]
 
 DEFERRAL_RUNS = (
-    KRCP_RUNS + SHRINKER_RUNS + PARKING_RUNS + BOOT_RUNS + NMI_BARRIER_RUNS + VMALLOC_RUNS
+    KRCP_RUNS
+    + SHRINKER_RUNS
+    + PARKING_RUNS
+    + TWO_BARRIERS_RUNS
+    + TICK_STOPS_RUNS
+    + BOOT_RUNS
+    + NMI_BARRIER_RUNS
+    + VMALLOC_RUNS
 )
 
-DEFERRAL_EXPECT = RECLAIM_EXPECT + [
-    expect(
-        "no_lost_objects",
-        runs=("barrier", "barrier-lists", "no-interrupt-barrier"),
-        verdict="violated",
-        because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
-    ),
-    expect(
-        "barrier",
-        runs=("two-barriers",),
-        verdict="violated",
-        because="F-4: irq_work_sync() has one slot for a waiter; the second takes the first's",
-        reported="callers of irq_work_sync() must serialise; nothing here does",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("tick-stops-no-interrupt",),
-        verdict="violated",
-        because="F-13: what an NMI parks while the tick stops waits until something wakes the CPU",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("hotplug-late-nmi",),
-        verdict="violated",
-        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
-    ),
-    expect(
-        "barrier",
-        runs=("hotplug-barrier",),
-        verdict="violated",
-        because="F-7: the barrier waits for that irq_work",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("hotplug-rt",),
-        verdict="violated",
-        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
-    ),
-]
+DEFERRAL_EXPECT = (
+    RECLAIM_EXPECT
+    + TWO_BARRIERS_EXPECT
+    + TICK_STOPS_EXPECT
+    + [
+        expect(
+            "no_lost_objects",
+            runs=("barrier", "barrier-lists", "no-interrupt-barrier"),
+            verdict="violated",
+            because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed "
+            "meanwhile",
+        ),
+        expect(
+            "no_lost_objects",
+            runs=("hotplug-late-nmi",),
+            verdict="violated",
+            because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
+        ),
+        expect(
+            "barrier",
+            runs=("hotplug-barrier",),
+            verdict="violated",
+            because="F-7: the barrier waits for that irq_work",
+        ),
+        expect(
+            "no_lost_objects",
+            runs=("hotplug-rt",),
+            verdict="violated",
+            because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+        ),
+    ]
+)
 
 DEFERRAL_UNREACHED = BOOT_UNREACHED + [
     unreached(

@@ -65,6 +65,31 @@ RUNS = [
     ),
     run("irqs", env="smp", why="device interrupts free too", hardirqs=1, readers=1, bnodes=0),
     run(
+        "sheaves",
+        env="smp",
+        why="objects go into a sheaf first (6.18); an empty one comes from the barn",
+        sheaves=2,
+        hardirqs=1,
+        cpus=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "sheaves-flush",
+        env="smp",
+        why="the barrier flushes a sheaf that is not full",
+        sheaves=2,
+        sheaf_capacity=2,
+        barriers=1,
+        barrier_rearms=True,
+        hardirqs=1,
+        cpus=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "any-context",
         env="smp",
         why="called from NMI and from a probe, which it does not promise",
@@ -338,6 +363,13 @@ RUNS = [
 EXPECT = [
     expect(
         "no_lost_objects",
+        runs=("sheaves-flush",),
+        verdict="violated",
+        because="F-2: a sheaf that is not full waits until another free, or a barrier, comes",
+        reported="by design",
+    ),
+    expect(
+        "no_lost_objects",
         runs=("barrier",),
         verdict="violated",
         because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed meanwhile",
@@ -360,6 +392,11 @@ EXPECT = [
 ] + RECLAIM_EXPECT
 
 UNREACHED = [
+    unreached(
+        "return_sheaf",
+        "*",
+        because="who holds the lock of a CPU's sheaves is not switched out here",
+    ),
     unreached(
         "put_page",
         "put_page(page)",

@@ -87,6 +87,19 @@ RUNS = [
         other_gps=0,
     ),
     run(
+        "a1-irqs-off-sheaves",
+        env="smp",
+        why="the same where objects go into a sheaf first (6.18)",
+        detect_irqs_off=True,
+        sheaves=2,
+        cpus=1,
+        tasks=1,
+        nmis=1,
+        probes=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "a1-irqs-off-rt",
         env="preempt_rt",
         why="A1'': irqs_disabled(), with probes",
@@ -269,6 +282,11 @@ EXPECT = [
 ] + DEFERRAL_EXPECT
 
 UNREACHED = [
+    unreached(
+        "return_sheaf",
+        "*",
+        because="who holds the lock of a CPU's sheaves is not switched out; nobody flushes",
+    ),
     unreached(
         "kvfree_call_rcu",
         "head.func = head",

@@ -11,6 +11,12 @@ from model.designs.common_runs import (
     SHRINKER_RUNS,
 )
 from model.designs.environment_runs import SHEAF_RUNS as IN_ENVIRONMENTS
+from model.designs.waiting_runs import (
+    TICK_STOPS_EXPECT,
+    TICK_STOPS_RUNS,
+    TWO_BARRIERS_EXPECT,
+    TWO_BARRIERS_RUNS,
+)
 from model.language.syntax import expect, run, unreached
 
 NOLOCK_RUNS = [
@@ -285,6 +291,8 @@ SHEAF_RUNS = (
     + SHRINKER_RUNS
     + RECLAIM_RUNS
     + BOOT_RUNS
+    + TWO_BARRIERS_RUNS
+    + TICK_STOPS_RUNS
     + IN_ENVIRONMENTS
     + [
         run(
@@ -317,33 +325,38 @@ SHEAF_RUNS = (
     ]
 )
 
-SHEAF_EXPECT = RECLAIM_EXPECT + [
-    expect(
-        "no_lost_objects",
-        runs=("destroy", "destroy-two-cpus"),
-        verdict="violated",
-        because="F-2: a sheaf that is not full waits until another free, or a barrier, comes",
-        reported="by design",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("hotplug-late-nmi",),
-        verdict="violated",
-        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
-    ),
-    expect(
-        "barrier",
-        runs=("hotplug-barrier",),
-        verdict="violated",
-        because="F-7: the barrier waits for that irq_work",
-    ),
-    expect(
-        "no_lost_objects",
-        runs=("hotplug-rt",),
-        verdict="violated",
-        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
-    ),
-]
+SHEAF_EXPECT = (
+    RECLAIM_EXPECT
+    + TWO_BARRIERS_EXPECT
+    + TICK_STOPS_EXPECT
+    + [
+        expect(
+            "no_lost_objects",
+            runs=("destroy", "destroy-two-cpus"),
+            verdict="violated",
+            because="F-2: a sheaf that is not full waits until another free, or a barrier, comes",
+            reported="by design",
+        ),
+        expect(
+            "no_lost_objects",
+            runs=("hotplug-late-nmi",),
+            verdict="violated",
+            because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
+        ),
+        expect(
+            "barrier",
+            runs=("hotplug-barrier",),
+            verdict="violated",
+            because="F-7: the barrier waits for that irq_work",
+        ),
+        expect(
+            "no_lost_objects",
+            runs=("hotplug-rt",),
+            verdict="violated",
+            because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+        ),
+    ]
+)
 
 SHEAF_UNREACHED = BOOT_UNREACHED + [
     unreached(

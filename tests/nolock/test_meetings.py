@@ -138,7 +138,7 @@ def test_pairs_may_meet_in_any_environment_and_sets_are_told_for_each() -> None:
     ("tested", "asked", "expected"),
     [
         (PROPS, PROPS, {}),
-        (("barrier",), PROPS, {"grace_period": "nothing there could violate it"}),
+        (("barrier",), PROPS, {"grace_period": "no run there has a step that could violate it"}),
         (PROPS, ("barrier",), {"grace_period": "no run there asks for it"}),
         (PROPS, ("grace_period",), {"barrier": "nobody calls the barrier there"}),
     ],
