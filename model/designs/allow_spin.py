@@ -7,7 +7,9 @@ sits on patch 1/7: the start address is recovered from the link word.
 Without allow_spin the krcp lock is tried. If that works the object goes onto the list channel
 (no page is used, the page worker is not called) and the monitor is armed through a lazy irq_work;
 if not, the object is parked on a per-CPU llist and an irq_work calls again with allow_spin. With
-kmemleak or debugobjects, whose hooks take locks, every nolock free is parked.
+kmemleak or debugobjects, whose hooks take locks, every nolock free is parked. So it is without
+CONFIG_KVFREE_RCU_BATCHED, where the irq_work gives what is parked to call_rcu(). The handler is
+taken to be the same there: it recovers the start address before, which only KASAN's record needs.
 """
 
 from model.designs.allow_spin_runs import ALLOW_SPIN_EXPECT, ALLOW_SPIN_RUNS
@@ -22,9 +24,12 @@ from model.designs.krcp import (
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
 from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS
+from model.designs.parking import somebody_else_queues
 from model.designs.separate_list import add_to_separate_list
 from model.designs.sheaf_submission import kfree_rcu_sheaf, wait_for_submissions
 from model.designs.shrinker import shrink_every_krcp
+from model.designs.unbatched import free_by_callback
+from model.designs.unbatched_runs import UNBATCHED_EXPECT, UNBATCHED_RUNS
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.boot_stages import rcu_scheduler_is_running
 from model.kernel.cache_destroy import wait_for_delayed_frees
@@ -82,9 +87,9 @@ TITLE = "allow_spin: RFC v1 6/7, kfree_rcu_nolock() with trylock and deferral"
 
 RECOVERY = "seed"
 
-RUNS = ALLOW_SPIN_RUNS + DEFERRAL_RUNS
+RUNS = ALLOW_SPIN_RUNS + UNBATCHED_RUNS + DEFERRAL_RUNS
 
-EXPECT = ALLOW_SPIN_EXPECT + DEFERRAL_EXPECT
+EXPECT = ALLOW_SPIN_EXPECT + UNBATCHED_EXPECT + DEFERRAL_EXPECT
 
 UNREACHED = BOOT_UNREACHED
 
@@ -135,7 +140,13 @@ def kfree_rcu_nolock(head: Object) -> None:
 
 @inline
 def queue_object(head: Object, allow_spin: bool) -> None:
-    """The common body: mainline's, with the nolock exceptions."""
+    """The common body: mainline's, with nolock exceptions. Without batches nolock parks (N1)."""
+    if not cfg.batched:
+        if allow_spin:
+            free_by_callback(head)
+        else:
+            defer(head)
+        return
     if cfg.sheaves > 0 and not cfg.preempt_rt and is_for_sheaves(head):
         if kfree_rcu_sheaf(head, allow_spin):
             return
@@ -207,6 +218,8 @@ def defer(head: Object) -> None:
     nolock = this_cpu(Nolock)
     if llist_add(head, nolock.defer_list):
         irq_work_queue(nolock.defer_work)
+    else:
+        somebody_else_queues(nolock.defer_work)
     preempt_enable()
 
 
@@ -229,8 +242,11 @@ def drain_defer_list(work: IrqWork) -> None:
     when=not cfg.cache_destroy,
 )
 def kvfree_rcu_barrier() -> None:
-    """What is parked is queued first; then mainline's barrier."""
+    """What is parked is queued first; then mainline's barrier, without batches rcu_barrier()."""
     wait_for_parked()
+    if not cfg.batched:
+        rcu_barrier()
+        return
     if cfg.sheaves > 0:
         flush_all_rcu_sheaves()
         wait_for_sheaves()
@@ -252,6 +268,9 @@ def kmem_cache_destroy() -> None:
 def kvfree_rcu_barrier_on_cache() -> None:
     """The sheaves of the cache, and all that is parked and on krcps."""
     wait_for_parked()
+    if not cfg.batched:
+        rcu_barrier()
+        return
     if cfg.sheaves > 0:
         flush_rcu_sheaves_on_cache()
         wait_for_sheaves()
@@ -265,7 +284,8 @@ def wait_for_parked() -> None:
         lock_barriers()
         for nolock in Nolock:
             irq_work_sync(nolock.defer_work)
-            irq_work_sync(nolock.sched_monitor_work)
+            if cfg.batched:
+                irq_work_sync(nolock.sched_monitor_work)
         unlock_barriers()
     if cfg.sheaves > 0 and cfg.submissions_first:
         wait_for_submissions()

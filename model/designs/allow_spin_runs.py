@@ -371,6 +371,7 @@ ALLOW_SPIN_EXPECT = [
             "vmalloc-kasan",
             "vmalloc-preempt_rt",
             "vmalloc-no_irq_work_interrupt",
+            "unbatched-vmalloc",
         ),
         verdict="violated",
         because="AR-1: it sits on patch 1/7, where the slab lookup comes before the vmalloc test",

@@ -9,15 +9,19 @@ frees what kfree_nolock() has parked, on a list of its own. The batching code kn
 this. The krcp list keeps no start address; it is recovered from the link.
 
 What no sheaf can take (vmalloc and large kmalloc, objects of another node) is parked by the nolock
-entry, and goes to the krcp in the other.
+entry, and goes to the krcp in the other. Without CONFIG_KVFREE_RCU_BATCHED the nolock entry parks
+everything, and the other calls call_rcu(), as the irq_work does with what is parked.
 """
 
 from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
 from model.designs.landed_runs import LANDED_EXPECT, LANDED_RUNS
 from model.designs.mainline import queue_on_krcp
+from model.designs.parking import somebody_else_queues
 from model.designs.sheaf_runs import SHEAF_EXPECT, SHEAF_RUNS, SHEAF_UNREACHED
 from model.designs.shrinker import shrink_every_krcp
+from model.designs.unbatched import free_by_callback
+from model.designs.unbatched_runs import UNBATCHED_EXPECT, UNBATCHED_RUNS
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.cache_destroy import wait_for_delayed_frees
 from model.kernel.callbacks import call_rcu
@@ -78,9 +82,9 @@ TITLE = "landed: for-7.3, trylocked sheaves and one deferral"
 
 RECOVERY = "corrected"
 
-RUNS = LANDED_RUNS + SHEAF_RUNS
+RUNS = LANDED_RUNS + UNBATCHED_RUNS + SHEAF_RUNS
 
-EXPECT = LANDED_EXPECT + SHEAF_EXPECT
+EXPECT = LANDED_EXPECT + UNBATCHED_EXPECT + SHEAF_EXPECT
 
 UNREACHED = [
     unreached(
@@ -152,7 +156,13 @@ class DeferredWork:
     entry=(client, boot_client, softirq, hardirq),
 )
 def kvfree_call_rcu(head: Object) -> None:
-    """kvfree_rcu(): a sheaf, else the krcp. On PREEMPT_RT the sheaf is only tried."""
+    """kvfree_rcu(): a sheaf, else the krcp. On PREEMPT_RT the sheaf is only tried.
+
+    Without batches there is neither: a callback.
+    """
+    if not cfg.batched:
+        free_by_callback(head)
+        return
     if (not cfg.preempt_rt or cfg.rt_sheaf) and is_for_sheaves(head):
         if kfree_rcu_sheaf(head, not cfg.preempt_rt):
             return
@@ -164,8 +174,8 @@ def kvfree_call_rcu(head: Object) -> None:
     entry=(client, boot_client, softirq, hardirq, nmi, probe),
 )
 def kfree_call_rcu_nolock(head: Object) -> None:
-    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked."""
-    if is_for_sheaves(head):
+    """kfree_rcu_nolock(): a sheaf, by trylocks only, else parked. Without batches always parked."""
+    if cfg.batched and is_for_sheaves(head):
         if kfree_rcu_sheaf(head, False):
             return
     defer_kfree_rcu(head)
@@ -241,6 +251,8 @@ def defer_kfree_rcu(head: Object) -> None:
     parked = this_cpu(DeferredWork)
     if llist_add(head, parked.objects_by_rcu):
         irq_work_queue(parked.work)
+    else:
+        somebody_else_queues(parked.work)
     preempt_enable()
 
 
@@ -270,8 +282,11 @@ def deferred_percpu_work_fn(work: IrqWork) -> None:
     when=not cfg.cache_destroy,
 )
 def kvfree_rcu_barrier() -> None:
-    """What is parked goes to sheaves and krcps first; then these are emptied."""
+    """What is parked goes to sheaves and krcps, or callbacks, first; then these are emptied."""
     deferred_work_barrier()
+    if not cfg.batched:
+        rcu_barrier()
+        return
     flush_all_rcu_sheaves()
     wait_for_callbacks()
     wait_for_batches()
@@ -293,6 +308,9 @@ def kmem_cache_destroy() -> None:
 def kvfree_rcu_barrier_on_cache() -> None:
     """The sheaves of the cache, and all that is parked and on krcps."""
     deferred_work_barrier()
+    if not cfg.batched:
+        rcu_barrier()
+        return
     flush_rcu_sheaves_on_cache()
     wait_for_callbacks()
     wait_for_batches()

@@ -164,9 +164,29 @@ RUNS = [
         bnodes=0,
         other_gps=0,
     ),
+    run(
+        "unbatched",
+        env="smp",
+        why="without CONFIG_KVFREE_RCU_BATCHED: RFC v1's way, no sheaves and no krcp",
+        batched=False,
+        nmis=1,
+        barriers=1,
+        readers=1,
+        tasks=1,
+        workers=0,
+        bnodes=0,
+        other_gps=0,
+    ),
 ] + SHEAF_RUNS
 
 EXPECT = [
+    expect(
+        "barrier",
+        runs=("unbatched",),
+        verdict="violated",
+        because="F-14: what an NMI parks between a task's llist_add() and irq_work_queue() is "
+        "waited for by nobody",
+    ),
     expect(
         "barrier",
         runs=("submissions-first",),

@@ -2,8 +2,15 @@
 
 The object's rcu_head is the callback, and the start address is found from it when it is invoked.
 
-Abstraction: two objects' heads are never the same word, so each object has one of its own; nothing
-else uses it here.
+What an irq_work hands on comes here too, and the link by which it was parked is a word of that
+rcu_head: call_rcu() overwrites it.
+
+Abstractions:
+* Callbacks are linked through a word of their own, so of what call_rcu() does to the object's link
+  only the first store, of NULL, is left.
+* kvfree_rcu_cb() recovers every start address right: mainline's has always asked is_vmalloc_addr()
+  and KFENCE first, and that of for-7.3 calls kvmalloc_obj_start_addr().
+* The kernel has no krcp, no monitor and no shrinker then. They are here, and nothing is on them.
 """
 
 from model.kernel.callbacks import RcuHead, call_rcu
@@ -11,6 +18,7 @@ from model.kernel.debug import kasan_record_aux_stack
 from model.kernel.objects import Object
 from model.kernel.slab import kvfree
 from model.language.syntax import (
+    NULL,
     Embed,
     cfg,
     container_of,
@@ -35,10 +43,11 @@ class ObjectHead:
 
 @inline
 def free_by_callback(obj: Object) -> None:
-    """kvfree_call_rcu() without the batching: call_rcu()."""
+    """kvfree_call_rcu() without the batching: call_rcu(), which begins with a store to the link."""
     head = of(ObjectHead, obj)
     event("queued", obj)
     kasan_record_aux_stack(obj)
+    obj.next = NULL
     call_rcu(head.rcu)
 
 

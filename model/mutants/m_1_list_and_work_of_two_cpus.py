@@ -21,11 +21,15 @@ MUTANT = mutant(
             old="""
 if llist_add(head, nolock.defer_list):
     irq_work_queue(nolock.defer_work)
+else:
+    somebody_else_queues(nolock.defer_work)
 """,
             new="""
 if llist_add(head, nolock.defer_list):
     other = this_cpu(Nolock)
     irq_work_queue(other.defer_work)
+else:
+    somebody_else_queues(nolock.defer_work)
 """,
         ),
     ],
