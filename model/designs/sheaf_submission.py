@@ -8,6 +8,7 @@ When a barrier waits for that irq_work is not known either: before it flushes th
 as an early form of the series that landed does it. `submissions_first` is the former (F-12).
 """
 
+from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.callbacks import call_rcu
 from model.kernel.cpu import Cpu, this_cpu
 from model.kernel.irq_work import IrqWork, irq_work_queue
@@ -83,6 +84,8 @@ def submit_parked_sheaves(work: IrqWork) -> None:
 
 @inline
 def wait_for_submissions() -> None:
-    """Every parked sheaf goes to call_rcu()."""
+    """Every parked sheaf goes to call_rcu(). With the repair of F-4 barriers take turns."""
+    lock_barriers()
     for parked in Submission:
         irq_work_sync(parked.work)
+    unlock_barriers()
