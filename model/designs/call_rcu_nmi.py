@@ -314,7 +314,7 @@ EXPECT = [
         "no_lost_objects",
         runs=("torn-list-lost",),
         verdict="violated",
-        because="F-5: the task's store overwrites the link to the probe's callback",
+        because="F-5: the probe's callback is the first of the list, and nothing leads to the task's",
     ),
     expect(
         "barrier",
