@@ -308,13 +308,13 @@ EXPECT = [
         "list_integrity",
         runs=("torn-list",),
         verdict="violated",
-        because="F-5: the probe's callback is linked between the task's load and its store",
+        because="F-5: the probe appends between the task's stores",
     ),
     expect(
         "no_lost_objects",
         runs=("torn-list-lost",),
         verdict="violated",
-        because="F-5: the probe's callback is the first of the list, and nothing leads to the task's",
+        because="F-5: nothing leads from the probe's callback, the first of the list, to the task's",
     ),
     expect(
         "barrier",
