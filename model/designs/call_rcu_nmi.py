@@ -314,7 +314,7 @@ EXPECT = [
         "no_lost_objects",
         runs=("torn-list-lost",),
         verdict="violated",
-        because="F-5: nothing leads from the probe's callback, the first of the list, to the task's",
+        because="F-5: nothing leads from the probe's callback, the first, to the task's",
     ),
     expect(
         "barrier",
