@@ -40,7 +40,10 @@ ALWAYS_INLINE uint64_t nl_mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* 63 good bits of a state, never 0, which is a free entry. Two words at a time. */
+/*
+ * 63 good bits of a state, never 0, which is a free entry. Two words go into one multiplication, and
+ * the loop is unrolled, because each multiplication has to wait for the one before.
+ */
 ALWAYS_INLINE uint64_t nl_hash(const word *s, unsigned words)
 {
 	const uint64_t a = 0xa0761d6478bd642fu, b = 2 * 0xe7037ed1a0b428dbu;

@@ -13,6 +13,7 @@ from model.designs.common_runs import (
 )
 from model.designs.environment_runs import NMI_BARRIER_RUNS, TASK_RUNS, VMALLOC_RUNS
 from model.designs.waiting_runs import (
+    HOTPLUG_EXPECT,
     TICK_STOPS_EXPECT,
     TICK_STOPS_RUNS,
     TWO_BARRIERS_EXPECT,
@@ -241,6 +242,7 @@ DEFERRAL_EXPECT = (
     RECLAIM_EXPECT
     + TWO_BARRIERS_EXPECT
     + TICK_STOPS_EXPECT
+    + HOTPLUG_EXPECT
     + [
         expect(
             "no_lost_objects",
@@ -248,24 +250,6 @@ DEFERRAL_EXPECT = (
             verdict="violated",
             because="F-1: the barrier's cancel_delayed_work_sync() swallows a monitor armed "
             "meanwhile",
-        ),
-        expect(
-            "no_lost_objects",
-            runs=("hotplug-late-nmi",),
-            verdict="violated",
-            because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
-        ),
-        expect(
-            "barrier",
-            runs=("hotplug-barrier",),
-            verdict="violated",
-            because="F-7: the barrier waits for that irq_work",
-        ),
-        expect(
-            "no_lost_objects",
-            runs=("hotplug-rt",),
-            verdict="violated",
-            because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
         ),
     ]
 )

@@ -12,6 +12,7 @@ from model.designs.common_runs import (
 )
 from model.designs.environment_runs import SHEAF_RUNS as IN_ENVIRONMENTS
 from model.designs.waiting_runs import (
+    HOTPLUG_EXPECT,
     TICK_STOPS_EXPECT,
     TICK_STOPS_RUNS,
     TWO_BARRIERS_EXPECT,
@@ -329,6 +330,7 @@ SHEAF_EXPECT = (
     RECLAIM_EXPECT
     + TWO_BARRIERS_EXPECT
     + TICK_STOPS_EXPECT
+    + HOTPLUG_EXPECT
     + [
         expect(
             "no_lost_objects",
@@ -336,24 +338,6 @@ SHEAF_EXPECT = (
             verdict="violated",
             because="F-2: a sheaf that is not full waits until another free, or a barrier, comes",
             reported="by design",
-        ),
-        expect(
-            "no_lost_objects",
-            runs=("hotplug-late-nmi",),
-            verdict="violated",
-            because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
-        ),
-        expect(
-            "barrier",
-            runs=("hotplug-barrier",),
-            verdict="violated",
-            because="F-7: the barrier waits for that irq_work",
-        ),
-        expect(
-            "no_lost_objects",
-            runs=("hotplug-rt",),
-            verdict="violated",
-            because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
         ),
     ]
 )

@@ -1,6 +1,7 @@
 """Runs of designs that park objects: what waits for an irq_work, and what raises it.
 
-Two barriers wait for the same one; a CPU that is idle stops the tick that would run it.
+Two barriers wait for the same one; an idle CPU stops the tick that would run it; and a CPU goes
+offline with it.
 """
 
 from model.language.syntax import expect, run
@@ -105,3 +106,25 @@ TICK_STOPS_EXPECT = [
         because="F-13: what an NMI parks while the tick stops waits until something wakes the CPU",
     ),
 ]
+
+HOTPLUG_EXPECT = [
+    expect(
+        "no_lost_objects",
+        runs=("hotplug-late-nmi",),
+        verdict="violated",
+        because="F-7: an irq_work queued after the last run of a dying CPU's lists stays there",
+    ),
+    expect(
+        "barrier",
+        runs=("hotplug-barrier",),
+        verdict="violated",
+        because="F-7: the barrier waits for that irq_work",
+    ),
+    expect(
+        "no_lost_objects",
+        runs=("hotplug-rt",),
+        verdict="violated",
+        because="F-8: on PREEMPT_RT the thread that would run the irq_work is parked by then",
+    ),
+]
+"""Of the runs of these names, which each family of designs has with bounds of its own."""
