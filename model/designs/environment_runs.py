@@ -42,11 +42,12 @@ TASK_RUNS = [
     ),
 ]
 
-NMI_BARRIER_RUNS = [
+TWO_CPU_BARRIER_RUNS = [
     run(
-        "waits",
-        env=("up", "kmemleak", "debugobjects", "kasan", "no_irq_work_interrupt", "preempt_rt"),
-        why="the barrier while an NMI frees, slab and vmalloc objects, with the repair of F-1",
+        "waits-two-cpus",
+        env=("no_irq_work_interrupt", "preempt_rt"),
+        why="the barrier on two CPUs, where it sleeps until what is parked has run",
+        long=11_000_000,
         barrier_rearms=True,
         barriers=1,
         nmis=1,
@@ -57,6 +58,36 @@ NMI_BARRIER_RUNS = [
         other_gps=0,
     ),
 ]
+
+NMI_BARRIER_RUNS = [
+    run(
+        "waits",
+        env=("up", "kmemleak", "debugobjects", "kasan"),
+        why="the barrier while an NMI frees, slab and vmalloc objects, with the repair of F-1",
+        barrier_rearms=True,
+        barriers=1,
+        nmis=1,
+        tasks=1,
+        objects=1,
+        vmallocs=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
+        "waits",
+        env=("no_irq_work_interrupt", "preempt_rt"),
+        why="the same on one CPU: the barrier sleeps until what is parked has run",
+        barrier_rearms=True,
+        barriers=1,
+        nmis=1,
+        cpus=1,
+        tasks=1,
+        objects=1,
+        vmallocs=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+] + TWO_CPU_BARRIER_RUNS
 
 VMALLOC_RUNS = [
     run(
@@ -108,7 +139,7 @@ SHEAF_RUNS = [
     ),
     run(
         "waits",
-        env=("up", "kmemleak", "debugobjects", "kasan", "no_irq_work_interrupt", "preempt_rt"),
+        env=("up", "kmemleak", "debugobjects", "kasan"),
         why="the barrier while an NMI frees, slab and vmalloc objects, with the repair of F-1",
         barrier_rearms=True,
         barriers=1,
@@ -119,4 +150,19 @@ SHEAF_RUNS = [
         bnodes=0,
         other_gps=0,
     ),
-]
+    run(
+        "waits",
+        env=("no_irq_work_interrupt", "preempt_rt"),
+        why="the same on one CPU: the barrier sleeps until what is parked has run",
+        barrier_rearms=True,
+        barriers=1,
+        nmis=1,
+        probes=1,
+        cpus=1,
+        tasks=1,
+        objects=1,
+        vmallocs=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+] + TWO_CPU_BARRIER_RUNS
