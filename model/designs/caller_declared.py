@@ -62,7 +62,16 @@ RUNS = [
         bnodes=0,
     ),
     run("two-nmis", env="smp", why="two objects parked", nmis=2, bnodes=0, other_gps=0),
-    run("nmi-gps", env="smp", why="others' grace periods", tasks=1, nmis=1, readers=1, bnodes=0),
+    run(
+        "nmi-gps",
+        env="smp",
+        why="others' grace periods",
+        long=7_900_000,
+        tasks=1,
+        nmis=1,
+        readers=1,
+        bnodes=0,
+    ),
     run(
         "migration",
         env="smp",

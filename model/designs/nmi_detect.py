@@ -52,7 +52,15 @@ TITLE = "nmi_detect: in_nmi() inside kvfree_call_rcu(), llist and irq_work"
 RUNS = [
     run("nmi", env="smp", why="what the remark is about", nmis=1, readers=1, other_gps=0, bnodes=1),
     run("two-nmis", env="smp", why="two objects parked", nmis=2, bnodes=0, other_gps=0),
-    run("nmi-gps", env="smp", why="others' grace periods", nmis=1, readers=1, bnodes=0),
+    run(
+        "nmi-gps",
+        env="smp",
+        why="others' grace periods",
+        long=3_900_000,
+        nmis=1,
+        readers=1,
+        bnodes=0,
+    ),
     run(
         "any-context",
         env="smp",
@@ -159,6 +167,7 @@ RUNS = [
         "rearm",
         env="smp",
         why="three objects: both batches busy, the monitor comes back",
+        long=6_200_000,
         cpus=1,
         tasks=1,
         objects=3,

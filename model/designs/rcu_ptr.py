@@ -43,6 +43,7 @@ RUNS = [
         "tasks",
         env="smp",
         why="no NMI, no probe, plain slab objects",
+        long=4_600_000,
         readers=1,
         other_gps=1,
         bnodes=1,

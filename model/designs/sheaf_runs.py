@@ -193,6 +193,7 @@ HOTPLUG_RUNS = [
         "hotplug-barrier-repaired",
         env="smp",
         why="the same with the repair of F-7",
+        long=2_600_000,
         properties=("barrier",),
         hotplug=1,
         dead_cpu_irq_works=True,
