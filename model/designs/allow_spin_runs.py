@@ -26,7 +26,6 @@ ALLOW_SPIN_RUNS = [
         "migration",
         env="smp",
         why="tasks and workers are preempted once and may migrate",
-        long=3_200_000,
         preemptions=1,
         nmis=1,
         bnodes=0,
