@@ -19,6 +19,9 @@ from engines.explicit.c_text import Text, comment, number
 from engines.explicit.ranges import Scope, body_scope
 from model.language.machine import Age, Check, Const, If, Op, Set, Store, Transition
 
+_TEMP = re.compile(r"\bt_\w+", flags=re.ASCII)
+"""What may be a temporary."""
+
 
 @dataclass
 class Bodies:
@@ -82,8 +85,7 @@ class _Body:
         yield ""
         yield "\t" + " ".join(f"(void){name};" for name in ["n", *params, *named.values()])
         if named:
-            any_temp = re.compile(rf"\b(?:{'|'.join(map(re.escape, temps))})\b")
-            body = [any_temp.sub(lambda found: named[found[0]], line) for line in body]
+            body = [_TEMP.sub(lambda found: named.get(found[0], found[0]), line) for line in body]
         yield from body
         yield "\treturn NL_FINE;"
         yield "}"

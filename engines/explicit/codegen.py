@@ -6,7 +6,7 @@ through processes, instances, transitions and parameters in the interpreter's or
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engines.explicit.ahead_c import AheadC
@@ -45,12 +45,10 @@ PROLOGUE = """\
 #define NL_STEP static __attribute__((unused))
 {ahead}
 
-NL_ACCESSOR word *begin(const word *s, struct nl_out *out, int system)
+NL_STEP word *begin(const word *s, struct nl_out *out)
 {{
 	word *n = out->slots + (uint64_t)out->count * NL_WORDS;
 
-	out->enabled++;
-	out->enabled_system += (uint32_t)system;
 	memcpy(n, s, NL_WORDS * sizeof(word));
 	return n;
 }}
@@ -59,6 +57,8 @@ NL_ACCESSOR word *begin(const word *s, struct nl_out *out, int system)
 END = """
 NL_STEP void end(struct nl_out *out, word *n, uint32_t transition, uint32_t actor, int code)
 {{
+	out->enabled++;
+	out->enabled_system += actor != 0;
 	out->fired[transition]++;
 	if (code != NL_FINE) {{
 		nl_failed(out, transition, actor != 0, code);
@@ -161,7 +161,7 @@ class _Writer:
         for proc in self.machine.processes:
             lines += self._steps(proc)
         lines += ["", "static void actions(const word *s, struct nl_out *out)", "{"]
-        body = [line for tr in self.machine.actions for line in self._firing(tr, None, 1)]
+        body = [line for tr in self.machine.actions for line in self._firing(tr, 1)]
         lines += [*self._locals(body), *body, "}"]
         lines += ["", "static void successors(const word *s, struct nl_out *out)", "{"]
         lines += [f"\t{self._name('steps', proc)}(s, out);" for proc in self.machine.processes]
@@ -198,28 +198,42 @@ class _Writer:
         ]
 
     def _steps(self, proc: Process) -> list[str]:
+        """Fires the steps of every instance.
+
+        Most positions have one step, without a choice. These only say which it is, and share what
+        surrounds a body: compilers take half of their time for what is written at every position.
+        """
         scope = process_scope(self.machine, proc)
         pc = self.text.load(proc.pc_var, (Param("self"),), scope, "s")
         body = [
             f"\tfor (val self = 0; self < {proc.instances}; self++) {{",
+            "\t\tuint32_t at = NL_NONE;",
+            "",
             "\t\tbad = 0;",
             f"\t\tconst int runs = {self._name('runs', proc)}(s, self, &bad);",
             "\t\tif (bad)",
             "\t\t\tnl_fault(out, NL_NONE);",
             "\t\tif (bad || !runs)",
             "\t\t\tcontinue;",
+            "\t\tn = begin(s, out);",
+            "\t\tcode = NL_FINE;",
             f"\t\tswitch ({pc}) {{",
         ]
-        for (owner, at), steps in self.machine.steps_at.items():
-            if owner == proc.name and at:
-                body.append(f"\t\tcase {at}:")
-                body += [line for tr in steps for line in self._firing(tr, proc, 3)]
+        for (owner, place), steps in self.machine.steps_at.items():
+            if owner == proc.name and place:
+                body.append(f"\t\tcase {place}:")
+                if len(steps) == 1 and not steps[0].params and not steps[0].environment:
+                    body += self._if_allowed(steps[0], steps[0].guard, 3, self._chosen(steps[0]))
+                else:
+                    body += [line for tr in steps for line in self._firing(tr, 3)]
                 body.append("\t\t\tbreak;")
-        body += ["\t\tdefault:", "\t\t\tbreak;", "\t\t}", "\t}"]
+        body += ["\t\tdefault:", "\t\t\tbreak;", "\t\t}"]
+        body += ["\t\tif (at != NL_NONE)"]
+        body += [f"\t\t\tend(out, n, at, {self._instance(proc)}, code);", "\t}"]
         head = ["", f"static void {self._name('steps', proc)}(const word *s, struct nl_out *out)"]
         return [*head, "{", *self._locals(body), *body, "}"]
 
-    def _firing(self, tr: Transition, proc: Process | None, depth: int) -> Iterator[str]:
+    def _firing(self, tr: Transition, depth: int) -> Iterator[str]:
         """Fires a transition for every combination of parameters that its guard admits.
 
         What does not depend on a parameter is asked before its loop, unless it could go wrong: then
@@ -243,28 +257,42 @@ class _Writer:
             yield "\t" * depth + f"for (val {name} = {lo}; {name} <= {param.hi}; {name}++) {{"
             depth += 1
             known.add(param.name)
-        yield from self._fired(tr, fold.conjunction(rest), depth)
+        yield from self._if_allowed(tr, fold.conjunction(rest), depth, self._fired(tr))
         for tabs in range(depth - 1, outside - 1, -1):
             yield "\t" * tabs + "}"
 
-    def _fired(self, tr: Transition, rest: Expr, depth: int) -> Iterator[str]:
-        """Fires a transition with the parameters at hand, if the rest of its guard holds."""
-        tabs, at = "\t" * depth, self._number(tr)
+    def _if_allowed(
+        self, tr: Transition, rest: Expr, depth: int, then: Sequence[str]
+    ) -> Iterator[str]:
+        """Does something with the parameters at hand, if the rest of a step's guard holds."""
+        tabs = "\t" * depth
         guard = self.text.expr(rest, guard_scope(self.machine, tr), "s") if rest != TRUE else ""
         if "&bad" in guard:
             yield f"{tabs}bad = 0;"
             yield f"{tabs}code = !!({guard});"
             yield f"{tabs}if (bad) {{"
-            yield f"{tabs}\tnl_fault(out, {at});"
+            yield f"{tabs}\tnl_fault(out, {self._number(tr)});"
             yield f"{tabs}}} else if (code) {{"
         elif guard:
             yield f"{tabs}if ({guard}) {{"
-        inner = tabs + "\t" if guard else tabs
-        yield f"{inner}n = begin(s, out, {int(not tr.environment)});"
-        yield f"{inner}code = do_{at}({', '.join(['n', *self.text.params(tr)])});"
-        yield f"{inner}end(out, n, {at}, {self._actor(at)}, code);"
+        for line in then:
+            yield f"{tabs}\t{line}" if guard else f"{tabs}{line}"
         if guard:
             yield f"{tabs}}}"
+
+    def _fired(self, tr: Transition) -> list[str]:
+        at = self._number(tr)
+        return [
+            "n = begin(s, out);",
+            self._done(tr),
+            f"end(out, n, {at}, {self._actor(at)}, code);",
+        ]
+
+    def _chosen(self, tr: Transition) -> list[str]:
+        return [f"at = {self._number(tr)};", self._done(tr)]
+
+    def _done(self, tr: Transition) -> str:
+        return f"code = do_{self._number(tr)}({', '.join(['n', *self.text.params(tr)])});"
 
     def _actor(self, at: int) -> str:
         """The number of who makes a step, as C."""
@@ -272,13 +300,17 @@ class _Writer:
         if tr.environment:
             return f"{first}"
         if tr.process is not None:
-            alike = self.machine.process[tr.process].record in self.actors.alike
-            return f"{first}" if alike else f"(uint32_t)({first} + self)"
+            return self._instance(self.machine.process[tr.process])
         index = "0"
         for param in self.actors.telling(tr):
             name = self.text.names.of("p", param.name)
             index = f"({index} * {param.hi - param.lo + 1} + {name} - {number(param.lo)})"
         return f"(uint32_t)({first} + {index})" if index != "0" else f"{first}"
+
+    def _instance(self, proc: Process) -> str:
+        """The number of an instance of a process, as C."""
+        first = self.actors.of_process(proc)
+        return f"{first}" if proc.record in self.actors.alike else f"(uint32_t)({first} + self)"
 
     # -- predicates --
 

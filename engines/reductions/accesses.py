@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from engines.reductions.bodies import effects, own_variables
 from engines.reductions.reads import Access, reads
@@ -31,7 +30,7 @@ def reads_to_run(machine: Machine, proc: Process) -> Iterator[Access]:
     """What is read to find out whether an instance may run."""
     values = Values(own_variables(machine, proc.name))
     for access in reads(proc.may_run, Access("read", "", (), "may_run", proc.name), truth=True):
-        yield replace(access, at=values.index(access.index))
+        yield access.but(at=values.index(access.index))
 
 
 def reads_of(predicate: Invariant | Goal) -> Iterator[Access]:
@@ -42,4 +41,4 @@ def reads_of(predicate: Invariant | Goal) -> Iterator[Access]:
         base, sheltered = Access("read", "", (), "invariant"), predicate.sheltered
     for access in reads(predicate.expr, base, truth=True):
         at = Values().index(access.index)
-        yield replace(access, at=at, sheltered=access.var in sheltered)
+        yield access.but(at=at, sheltered=access.var in sheltered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from engines.reductions.reads import DISCIPLINE, Access, Fact, conjuncts, is_constant, reads
 from engines.reductions.values import Values
@@ -40,10 +40,10 @@ def effects(
     own = own_variables(machine, tr.process)
     pcs = {var.name: var.role == "pc" for var in machine.variables if var.role != "shared"}
     values = Values(own, pc, pcs, given)
-    body = _Body(tr, replace(base, place="body"), _definitions(tr), guarded, values)
+    body = _Body(tr, base.but(place="body"), _definitions(tr), guarded, values)
     # Only what a guard asks of the outermost level makes it true: see Member.enables.
     found = list(body.checked(reads(tr.guard, base, truth=True, enables=True), ()))
-    found += body.ops(tr.body, replace(body.base, facts=body.known(tr.guard)), ())
+    found += body.ops(tr.body, body.base.but(facts=body.known(tr.guard)), ())
     return tuple(found), body.values
 
 
@@ -79,7 +79,7 @@ class _Body:
                         yield from self.checked(reads(part, base), checks)
                     yield from self.checked(self._value(value, base, var), checks)
                     where = self._resolved_index(index)
-                    write = replace(base, kind="write", var=var, index=where, value=value)
+                    write = base.but(kind="write", var=var, index=where, value=value)
                     yield from self.checked([write], checks)
                     self.stored.add(var)
                     self.values.store(var, index, value)
@@ -89,8 +89,8 @@ class _Body:
                 case If(cond, then, other):
                     yield from self.checked(reads(cond, base, truth=True), checks)
                     before, values = set(self.stored), self.values
-                    known = replace(base, facts=base.facts | self.known(cond))
-                    refuted = replace(base, facts=base.facts | self.refuted(cond))
+                    known = base.but(facts=base.facts | self.known(cond))
+                    refuted = base.but(facts=base.facts | self.refuted(cond))
                     self.values = values.copy()
                     yield from self.ops(then, known, checks)
                     after_then, self.stored = self.stored, before
@@ -102,28 +102,28 @@ class _Body:
                 case Check(prop, cond, message):
                     inside = prop == DISCIPLINE
                     asks = inside and any(f"`{name}`" in message for name in self.guarded)
-                    asked = list(reads(cond, replace(base, in_discipline=asks), truth=True))
+                    asked = list(reads(cond, base.but(in_discipline=asks), truth=True))
                     yield from self.checked(asked, checks)
-                    base = replace(base, facts=base.facts | self.known(cond))
+                    base = base.but(facts=base.facts | self.known(cond))
                     if inside and not is_constant(cond):
                         checks = (*checks, message)
                         cells = {(read.var, self._resolved_index(read.index)) for read in asked}
-                        base = replace(base, held=base.held | cells)
+                        base = base.but(held=base.held | cells)
                 case Age(variables):
                     for name in variables:
-                        yield replace(base, kind="age", var=name, index=())
+                        yield base.but(kind="age", var=name, index=())
 
     def checked(self, found: Iterable[Access], checks: tuple[str, ...]) -> Iterator[Access]:
         """Notes which accesses follow a check made for their variable: its message names it."""
         for access in found:
             named = any(f"`{access.var}`" in message for message in checks)
-            yield replace(access, checked=named, at=self.values.index(access.index))
+            yield access.but(checked=named, at=self.values.index(access.index))
 
     def _value(self, value: Expr, base: Access, target: str | None) -> Iterator[Access]:
         """Reads of an assigned value; a bare load is a copy."""
         for access in reads(value, base):
             copied = isinstance(value, Load) and access.var == value.var
-            yield replace(access, copied_to=target) if copied and target else access
+            yield access.but(copied_to=target) if copied and target else access
 
     def _target(self, temp: str) -> str | None:
         """The variable a temporary is copied to, where that is all that happens to it."""
@@ -240,8 +240,7 @@ def _without(base: Access, stored: set[str]) -> Access:
         parts = (inner for part in index for inner in walk(part))
         return not any(isinstance(inner, Load) and inner.var in stored for inner in parts)
 
-    return replace(
-        base,
+    return base.but(
         facts=frozenset(fact for fact in base.facts if steady(fact[1])),
         held=frozenset(cell for cell in base.held if steady(cell[1])),
     )

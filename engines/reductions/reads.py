@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from engines.reductions.values import Possible
 from model.language.fold import walk
@@ -57,6 +57,15 @@ class Access:
     sheltered: bool = False
     at: tuple[Possible, ...] = ()
 
+    def but(self, **changes: Any) -> Access:
+        """The same with other fields: `dataclasses.replace`, in a third of its time.
+
+        A machine has tens of thousands of accesses, and each is refined several times.
+        """
+        new = object.__new__(Access)
+        new.__dict__.update(self.__dict__, **changes)
+        return new
+
     @property
     def own(self) -> bool:
         """Whether it touches the cell that belongs to the instance itself."""
@@ -96,7 +105,7 @@ def reads(expr: Expr, base: Access, truth: bool = False, enables: bool = False) 
     match expr:
         case Load(var, index, lockless):
             member = Member(frozenset({0}), False) if truth else None
-            yield replace(base, var=var, index=index, lockless=lockless, member=member)
+            yield base.but(var=var, index=index, lockless=lockless, member=member)
             for part in index:
                 yield from reads(part, base)
         case Unary("not", value):
@@ -126,6 +135,6 @@ def reads(expr: Expr, base: Access, truth: bool = False, enables: bool = False) 
 def _test(load: Load, members: frozenset[int], base: Access, enables: bool) -> Iterator[Access]:
     for access in reads(load, base):
         if access.var == load.var and access.index == load.index:
-            yield replace(access, member=Member(members, enables))
+            yield access.but(member=Member(members, enables))
         else:
             yield access

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model.language.interpreter import Firing, State, enabled
-from model.language.machine import Machine, Parameter, Transition
+from model.language.machine import Machine, Parameter, Process, Transition
 
 ENVIRONMENT = 0
 
@@ -67,6 +67,10 @@ class Actors:
         if tr.environment:
             return ENVIRONMENT
         return self._firsts[1][at] if tr.process is None else self._firsts[0][tr.process]
+
+    def of_process(self, proc: Process) -> int:
+        """The number of a process's first instance."""
+        return self._firsts[0][proc.name]
 
     @cached_property
     def instances(self) -> tuple[int, ...]:

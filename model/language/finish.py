@@ -72,10 +72,13 @@ def _without_empty(machine: Machine, transitions: tuple[Transition, ...]) -> tup
     def nothing(expr: Expr) -> Expr | None:
         return Const(0) if isinstance(expr, Load) and expr.var in empty else None
 
-    return tuple(
-        replace(tr, guard=fold.rewrite(tr.guard, nothing), body=fold.rewrite_ops(tr.body, nothing))
-        for tr in transitions
-    )
+    def rewritten(tr: Transition) -> Transition:
+        if empty.isdisjoint(_read(tr)):
+            return tr
+        guard, body = fold.rewrite(tr.guard, nothing), fold.rewrite_ops(tr.body, nothing)
+        return replace(tr, guard=guard, body=body)
+
+    return tuple(rewritten(tr) for tr in transitions) if empty else transitions
 
 
 def _slimmer(tr: Transition, read: set[str]) -> Transition:

@@ -200,7 +200,9 @@ def flat(ops: tuple[Op, ...]) -> Iterator[Op]:
 
 def without_unused(body: tuple[Op, ...]) -> tuple[Op, ...]:
     """Drop assignments to temporaries that nothing reads, and branches that do nothing."""
-    used = {e.name for ex in expressions(body) for e in walk(ex) if isinstance(e, Temp)}
+    used: set[str] = set()
+    if any(isinstance(op, Set) for op in flat(body)):
+        used = {e.name for ex in expressions(body) for e in walk(ex) if isinstance(e, Temp)}
 
     def keep(ops: tuple[Op, ...]) -> tuple[Op, ...]:
         out: list[Op] = []

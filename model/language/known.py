@@ -91,7 +91,7 @@ class _Known:
 
     def _reduced(self, expr: Expr) -> Expr:
         """Twice: a condition may be known once its temporaries have been replaced."""
-        for _ in range(2):
+        for _ in range(2 if self.facts else 1):
             expr = fold.rewrite(expr, self._value)
         return expr
 

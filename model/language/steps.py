@@ -248,10 +248,11 @@ class Program:
     def _from_cells(self, body: tuple[Op, ...], before: frozenset[str]) -> tuple[Op, ...]:
         """Read stored locals from their cells; one that the body changes is copied first."""
         assigned = {op.name for op in fold.flat(body) if isinstance(op, Set)}
-        used = {
-            e.name for ex in fold.expressions(body) for e in fold.walk(ex) if isinstance(e, Temp)
-        }
-        copies = sorted(before & assigned & used)
+        copies = sorted(before & assigned)
+        if copies:
+            terms = (term for expr in fold.expressions(body) for term in fold.walk(expr))
+            used = {term.name for term in terms if isinstance(term, Temp)}
+            copies = [name for name in copies if name in used]
 
         def read(expr: Expr) -> Expr | None:
             if isinstance(expr, Temp) and expr.name in before and expr.name not in assigned:
