@@ -53,6 +53,8 @@ def claim_the_work(cache: PageCache) -> bool:
 @routine(models="mm/slab_common.c: run_page_cache_worker, v6.19 (krcp->lock is held)")
 def run_page_cache_worker(krcp: Krcp) -> None:
     """Ask for pages, once at a time; not in early boot."""
+    if cfg.min_cached_objs == 0:
+        return
     cache = of(PageCache, krcp)
     if rcu_scheduler_is_running() and claim_the_work(cache):
         later = cache.backoff

@@ -5,8 +5,12 @@ raw lock, has irqs or preemption off, or is a handler, must not take it; and NMI
 not even try it, because the lock's own raw wait_lock may be held below, and because it would be
 owned by a task that did not ask for it.
 
-Abstraction: behind that check the lock is the raw one; that the holder can be switched out is
-missed.
+Abstraction: behind that check the lock is the raw one. Only a mutant (K-1) takes one here, no
+design. For one that does:
+* A task that asks while the holder is switched out is reported as if it waited for itself. Give
+  such a run no `preemptions`; what a switch inside the section can do is missed.
+* On UP a trylock succeeds whoever is inside, as the raw one does, though on PREEMPT_RT the lock
+  knows. `lock_discipline` then reports it: a false alarm, nothing is missed.
 """
 
 from model.kernel.cpu import can_spin_trylock, smp_processor_id
