@@ -4,12 +4,16 @@ Source: the remark of 2026-02-06 on rcu@vger ("better just detect such context i
 kvfree_call_rcu()"). In NMI the object goes onto a per-CPU llist and an irq_work calls
 kvfree_call_rcu() again, which is then a normal call. The list and the batching code stay
 mainline's, the rcu_head is kept, so `head->func` is set before the object is parked (A1-A3).
+Without batching, of which the remark says nothing, the same is done in front of call_rcu().
 """
 
-from model.designs.krcp_barrier import kvfree_rcu_barrier as wait_for_batches
 from model.designs.krcp_boot import arm_every_monitor, initialise_every_krcp
 from model.designs.krcp_runs import DEFERRAL_EXPECT, DEFERRAL_RUNS, DEFERRAL_UNREACHED
 from model.designs.mainline import kvfree_call_rcu as queue_in_normal_context
+from model.designs.mainline import kvfree_rcu_barrier as wait_for_the_rest
+from model.designs.mainline import kvfree_rcu_barrier_on_cache as wait_for_the_rest_on_cache
+from model.designs.nmi_detect_runs import NMI_DETECT_RUNS
+from model.designs.parking import somebody_else_queues
 from model.designs.shrinker import shrink_every_krcp
 from model.kernel.barrier_mutex import lock_barriers, unlock_barriers
 from model.kernel.cache_destroy import wait_for_delayed_frees
@@ -42,235 +46,13 @@ from model.language.syntax import (
     knob,
     record,
     routine,
-    run,
     runs_in,
     unreached,
 )
 
 TITLE = "nmi_detect: in_nmi() inside kvfree_call_rcu(), llist and irq_work"
 
-RUNS = [
-    run("nmi", env="smp", why="what the remark is about", nmis=1, readers=1, other_gps=0, bnodes=1),
-    run("two-nmis", env="smp", why="two objects parked", nmis=2, bnodes=0, other_gps=0),
-    run(
-        "nmi-gps",
-        env="smp",
-        why="others' grace periods",
-        long=3_900_000,
-        nmis=1,
-        readers=1,
-        bnodes=0,
-    ),
-    run(
-        "any-context",
-        env="smp",
-        why="NMI and probes: unknown context",
-        nmis=1,
-        probes=1,
-        readers=1,
-        other_gps=0,
-        bnodes=2,
-    ),
-    run(
-        "a1-hardirq",
-        env="smp",
-        why="A1': in_nmi() or in_hardirq(), with probes",
-        detect_hardirq=True,
-        tasks=1,
-        hardirqs=1,
-        nmis=1,
-        probes=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "a1-irqs-off",
-        env="smp",
-        why="A1'': irqs_disabled(), with probes",
-        detect_irqs_off=True,
-        nmis=1,
-        probes=1,
-        readers=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "a1-irqs-off-sheaves",
-        env="smp",
-        why="the same where objects go into a sheaf first (6.18)",
-        detect_irqs_off=True,
-        sheaves=2,
-        cpus=1,
-        tasks=1,
-        nmis=1,
-        probes=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "a1-irqs-off-rt",
-        env="preempt_rt",
-        why="A1'': irqs_disabled(), with probes",
-        detect_irqs_off=True,
-        cpus=1,
-        tasks=1,
-        nmis=1,
-        probes=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "rt",
-        env="preempt_rt",
-        why="the drain runs in a thread",
-        cpus=1,
-        tasks=1,
-        softirqs=1,
-        nmis=2,
-        readers=1,
-        bnodes=0,
-    ),
-    run("up", env="up", why="no SMP, NMIs only", nmis=1, readers=1),
-    run(
-        "frees",
-        env=("kmemleak", "debugobjects", "kasan"),
-        why="two CPUs, a task and an NMI, slab and vmalloc objects",
-        nmis=1,
-        vmallocs=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "barrier-rt",
-        env="preempt_rt",
-        why="one barrier, which sleeps until the handler's thread is done",
-        properties=("barrier",),
-        barriers=1,
-        nmis=1,
-        tasks=1,
-        objects=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "migration",
-        env="smp",
-        why="tasks and workers are preempted once and may migrate",
-        preemptions=1,
-        nmis=1,
-        bnodes=0,
-        bnode_records=2,
-        other_gps=0,
-    ),
-    run(
-        "rearm",
-        env="smp",
-        why="three objects: both batches busy, the monitor comes back",
-        long=6_200_000,
-        cpus=1,
-        tasks=1,
-        objects=3,
-        nmis=1,
-        readers=1,
-        bnodes=2,
-    ),
-    run(
-        "hotplug",
-        env="smp",
-        why="a CPU goes offline and its irq_works run for the last time; no NMI after that",
-        hotplug=1,
-        late_nmis=False,
-        nmis=1,
-        tasks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "clients",
-        env="smp",
-        why="whoever can free, by twos",
-        detect_irqs_off=True,
-        cpus=1,
-        tasks=1,
-        softirqs=1,
-        hardirqs=1,
-        nmis=2,
-        probes=1,
-        readers=1,
-        bnodes=0,
-    ),
-    run(
-        "everybody",
-        env="smp",
-        why="all at once, one object; with the repairs of F-1 and F-10",
-        detect_irqs_off=True,
-        cpus=1,
-        objects=1,
-        tasks=1,
-        workers=2,
-        hardirqs=1,
-        nmis=1,
-        probes=1,
-        readers=1,
-        preemptions=1,
-        barriers=1,
-        barrier_rearms=True,
-        barrier_waits_for_shrinker=True,
-        shrinks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-    run(
-        "everybody-gps",
-        env="smp",
-        why="the same without interrupts, with others' grace periods and two barriers",
-        detect_irqs_off=True,
-        cpus=1,
-        objects=1,
-        tasks=1,
-        workers=2,
-        preemptions=1,
-        barriers=2,
-        barrier_rearms=True,
-        barrier_waits_for_shrinker=True,
-        shrinks=1,
-        bnodes=0,
-    ),
-    run(
-        "everybody-hotplug",
-        env="smp",
-        why="the same with hotplug and the repair of F-7",
-        detect_irqs_off=True,
-        objects=1,
-        tasks=1,
-        hardirqs=1,
-        nmis=1,
-        probes=1,
-        readers=1,
-        preemptions=1,
-        hotplug=1,
-        dead_cpu_irq_works=True,
-        bnodes=0,
-    ),
-    run(
-        "everybody-two-nmis",
-        env="smp",
-        why="two objects and two NMIs; with the repairs of F-1 and F-10",
-        long=6_900_000,
-        cpus=1,
-        tasks=1,
-        workers=2,
-        nmis=2,
-        preemptions=1,
-        barriers=1,
-        barrier_rearms=True,
-        barrier_waits_for_shrinker=True,
-        shrinks=1,
-        bnodes=0,
-        other_gps=0,
-    ),
-] + DEFERRAL_RUNS
+RUNS = NMI_DETECT_RUNS + DEFERRAL_RUNS
 
 EXPECT = [
     expect(
@@ -286,6 +68,20 @@ EXPECT = [
         verdict="violated",
         because="the probe goes on as mainline and queues work",
         reported="the reason for a caller-declared entry in v3",
+    ),
+    expect(
+        "forbidden_call",
+        runs=("unbatched-probe",),
+        verdict="violated",
+        because="the probe goes on as mainline and calls call_rcu(), which it has cut into",
+        reported="the reason for a caller-declared entry in v3",
+    ),
+    expect(
+        "barrier",
+        runs=("unbatched-a1-irqs-off",),
+        verdict="violated",
+        because="F-14: what an NMI parks between a probe's llist_add() and irq_work_queue() is "
+        "waited for by nobody",
     ),
     expect("*", runs="*", verdict="holds", because="with NMIs only the test sees every caller"),
 ] + DEFERRAL_EXPECT
@@ -349,6 +145,8 @@ def kvfree_call_rcu(head: Object) -> None:
         parked = this_cpu(NmiDeferral)
         if llist_add(head, parked.list):
             irq_work_queue(parked.work)
+        else:
+            somebody_else_queues(parked.work)
         return
     queue_in_normal_context(head)
 
@@ -373,11 +171,17 @@ def drain_nmi_list(work: IrqWork) -> None:
 )
 def kvfree_rcu_barrier() -> None:
     """What is parked is handed on first (A4); then mainline's barrier."""
+    wait_for_parked()
+    wait_for_the_rest()
+
+
+@inline
+def wait_for_parked() -> None:
+    """The irq_work of each CPU."""
     lock_barriers()
     for parked in NmiDeferral:
         irq_work_sync(parked.work)
     unlock_barriers()
-    wait_for_batches()
 
 
 @routine(
@@ -386,8 +190,9 @@ def kvfree_rcu_barrier() -> None:
     when=cfg.cache_destroy,
 )
 def kmem_cache_destroy() -> None:
-    """No sheaves: the barrier for one cache is that for all. Then what slab itself delays."""
-    kvfree_rcu_barrier()
+    """What is parked, then mainline's barrier for one cache; then what slab itself delays."""
+    wait_for_parked()
+    wait_for_the_rest_on_cache()
     wait_for_delayed_frees()
 
 
