@@ -7,6 +7,8 @@ stages are its entries: `batching_init` and `scheduler_starts`. The boot task fr
 itself until other tasks can.
 
 Abstractions:
+* One task stands for two: that of start_kernel(), which ends as the idle task, and that of
+  kernel_init().
 * Between two stages the boot task does nothing; it keeps its CPU to the end. Threads and the other
   CPUs come up in one step; the kernel brings them up one by one, in which time less can happen.
 * No grace period before that. So early the kernel's synchronize_rcu() returns at once, for there is
@@ -43,13 +45,13 @@ from model.language.syntax import (
 
 @pure
 def boot_task_runs(boot: Boot) -> bool:
-    """Nothing runs on top of the boot task."""
+    """The model's own: nothing runs on top of the boot task."""
     return task_runs(boot.task)
 
 
 @pure
 def has_come_to(boot: Boot, stage: Stage) -> bool:
-    """The boot has come to this stage, and its task does nothing."""
+    """The model's own: the boot has come to this stage, and its task does nothing."""
     return (
         boot.stage == stage
         and not active(boot_client, boot)
@@ -64,7 +66,7 @@ def has_come_to(boot: Boot, stage: Stage) -> bool:
 
 @action(when=cfg.boot)
 def power_on(boot: Boot) -> None:
-    """start_kernel() on the first CPU, with irqs off."""
+    """start_kernel() (init/main.c) on the first CPU, with irqs off."""
     require(boot.stage == Stage.OFF)
     boot.stage = Stage.EARLY
     for cpu in Cpu:
@@ -75,21 +77,22 @@ def power_on(boot: Boot) -> None:
 
 @process(per=Boot, may_run=boot_task_runs, when=cfg.boot)
 def batching_init(boot: Boot, cpu: Cpu) -> None:
-    """start_kernel() initialises the batching machinery."""
+    """start_kernel() (init/main.c) initialises the batching machinery: kvfree_rcu_init()
+    (mm/slab_common.c), or what the design has for it."""
     call_entry("batching_init")
     boot.stage = Stage.INITIALISED
 
 
 @action(when=cfg.boot)
 def batching_init_begins(boot: Boot) -> None:
-    """The boot task comes to that call."""
+    """start_kernel() (init/main.c) comes to that call."""
     require(has_come_to(boot, Stage.EARLY))
     start(batching_init, boot, boot.task.cpu)
 
 
 @action(when=cfg.boot)
 def irqs_come_on(boot: Boot) -> None:
-    """start_kernel(): local_irq_enable()."""
+    """start_kernel() (init/main.c): local_irq_enable()."""
     require(has_come_to(boot, Stage.INITIALISED))
     boot.stage = Stage.IRQS_ON
     boot.task.cpu.irqs_off = False
@@ -97,7 +100,8 @@ def irqs_come_on(boot: Boot) -> None:
 
 @action(when=cfg.boot)
 def threads_come_up(boot: Boot) -> None:
-    """workqueue_init(), rcu_spawn_gp_kthread(), irq_work/N on PREEMPT_RT; smp_init()."""
+    """kernel_init_freeable() (init/main.c): workqueue_init(), rcu_spawn_gp_kthread(), irq_work/N on
+    PREEMPT_RT; smp_init()."""
     require(has_come_to(boot, Stage.IRQS_ON))
     boot.stage = Stage.THREADS
     for cpu in Cpu:
@@ -110,7 +114,7 @@ def threads_come_up(boot: Boot) -> None:
 
 @process(per=Boot, may_run=boot_task_runs, when=cfg.boot)
 def scheduler_starts(boot: Boot, cpu: Cpu) -> None:
-    """rcu_set_runtime_mode(); then the boot is over."""
+    """rcu_set_runtime_mode() (kernel/rcu/update.c); then the boot is over."""
     boot.stage = Stage.RUNNING
     call_entry("scheduler_starts")
     task_exits(boot.task)
@@ -118,7 +122,7 @@ def scheduler_starts(boot: Boot, cpu: Cpu) -> None:
 
 @action(when=cfg.boot)
 def scheduler_starts_begins(boot: Boot) -> None:
-    """The boot task comes to that initcall."""
+    """do_initcalls() (init/main.c) comes to that initcall."""
     require(has_come_to(boot, Stage.THREADS))
     start(scheduler_starts, boot, boot.task.cpu)
 
@@ -128,7 +132,7 @@ def scheduler_starts_begins(boot: Boot) -> None:
 
 @process(per=Boot, may_run=boot_task_runs, when=cfg.boot)
 def boot_client(boot: Boot, cpu: Cpu, obj: Object) -> None:
-    """The boot task makes a free call."""
+    """A client of ours: the boot task makes a free call."""
     call_entry("boot_client", obj)
     free_call_returns(obj)
     boot_client_returns(boot)
@@ -136,7 +140,7 @@ def boot_client(boot: Boot, cpu: Cpu, obj: Object) -> None:
 
 @atomic
 def boot_client_returns(boot: Boot) -> None:
-    """The boot task goes on, with irqs as they were."""
+    """The model's own: the boot task goes on, with irqs as they were."""
     check(
         "lock_discipline",
         boot.task.cpu.irqs_off == (boot.stage != Stage.IRQS_ON),
@@ -146,7 +150,7 @@ def boot_client_returns(boot: Boot) -> None:
 
 @action(environment=True, when=cfg.boot)
 def boot_client_frees(boot: Boot, obj: Object) -> None:
-    """Before any other task can, in any stage so far."""
+    """The model's own choice: before any other task can, in any stage so far."""
     require(
         has_come_to(boot, Stage.EARLY)
         or has_come_to(boot, Stage.INITIALISED)

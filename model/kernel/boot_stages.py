@@ -45,7 +45,7 @@ def threads_are_up() -> bool:
 
 @pure
 def rcu_scheduler_is_running() -> bool:
-    """rcu_scheduler_active == RCU_SCHEDULER_RUNNING: one read."""
+    """rcu_scheduler_active (kernel/rcu/update.c) == RCU_SCHEDULER_RUNNING: one read."""
     if not cfg.boot:
         return True
     return Boot.stage == Stage.RUNNING

@@ -26,7 +26,7 @@ from model.language.syntax import cfg, inline, knob
 knob("cache_destroy", False, "whoever calls the barrier destroys a cache")
 
 
-@inline
+@inline(models="mm/slab_common.c: kmem_cache_destroy, its rcu_barrier()")
 def wait_for_delayed_frees() -> None:
     """rcu_barrier(), for what a TYPESAFE cache delays."""
     if cfg.typesafe_debug:

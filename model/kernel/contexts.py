@@ -54,14 +54,16 @@ __all__ = [
 
 @action(when=instances(RcuHead) > 0)
 def grace_period_begins_for_callback() -> None:
-    """A callback waits: the grace period that it needs begins."""
+    """rcu_gp_kthread() (kernel/rcu/tree.c): a callback waits, and the grace period that it needs
+    begins."""
     require(not Rcu.gp_running and callback_waits() and threads_are_up())
     begin_grace_period()
 
 
 @action(when=instances(RcuHead) > 0 or cfg.other_gps > 0)
 def grace_period_ends(another_begins: bool) -> None:
-    """A grace period ends; somebody else's next one may begin at once."""
+    """rcu_gp_cleanup() (kernel/rcu/tree.c): a grace period ends; somebody else's next one may begin
+    at once."""
     require(Rcu.gp_running and may_end())
     require(cfg.rcu_any_time or callback_waits() or somebody_looks())
     require(not another_begins or (Budget.other_gps > 0 and not cfg.rcu_any_time))

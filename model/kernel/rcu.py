@@ -89,7 +89,7 @@ class Reader:
     holds: Array[bool, Object]
 
 
-@atomic
+@atomic(models="include/linux/rcupdate.h: rcu_read_lock")
 def reader_begins(reader: Reader) -> None:
     """rcu_read_lock(), and every object still reachable may be found."""
     reader.used = True
@@ -98,7 +98,7 @@ def reader_begins(reader: Reader) -> None:
         reader.holds[obj] = not obj.given
 
 
-@atomic
+@atomic(models="include/linux/rcupdate.h: rcu_read_unlock")
 def reader_ends(reader: Reader) -> None:
     """rcu_read_unlock()."""
     reader.active = False
@@ -109,7 +109,7 @@ def reader_ends(reader: Reader) -> None:
 
 @pure
 def can_begin_a_reader(wanted: bool) -> bool:
-    """A reader is to begin just before a free call, and one is left."""
+    """The model's own: a reader is to begin just before a free call, and one is left."""
     if cfg.readers == 0:
         return not wanted
     if cfg.rcu_any_time:
@@ -119,7 +119,7 @@ def can_begin_a_reader(wanted: bool) -> bool:
 
 @atomic
 def perhaps_begin_a_reader(wanted: bool) -> None:
-    """The first reader that has not come yet begins, if one is to."""
+    """The model's own: the first reader that has not come yet begins, if one is to."""
     if cfg.readers > 0 and not cfg.rcu_any_time:
         missing: bool = wanted
         for reader in Reader:
@@ -130,19 +130,19 @@ def perhaps_begin_a_reader(wanted: bool) -> None:
 
 @action(environment=True, when=cfg.readers > 0 and cfg.rcu_any_time)
 def reader_enters(reader: Reader) -> None:
-    """A reader begins at any time."""
+    """rcu_read_lock() (include/linux/rcupdate.h): a reader begins at any time."""
     require(not reader.used)
     reader_begins(reader)
 
 
 @action(when=cfg.readers > 0 and cfg.rcu_any_time)
 def reader_leaves(reader: Reader) -> None:
-    """A reader ends at any time."""
+    """rcu_read_unlock() (include/linux/rcupdate.h): a reader ends at any time."""
     require(reader.active)
     reader_ends(reader)
 
 
-@atomic
+@atomic(models="kernel/rcu/tree.c: get_state_synchronize_rcu")
 def get_state_synchronize_rcu() -> Cookie:
     """get_state_synchronize_rcu() and the _full variant: loads and a barrier, safe anywhere."""
     snapshot: Cookie = cookie(1)
@@ -154,14 +154,15 @@ def get_state_synchronize_rcu() -> Cookie:
 
 @pure
 def poll_state_synchronize_rcu(snapshot: Cookie) -> bool:
-    """poll_state_synchronize_rcu(): a full grace period has ended since the snapshot."""
+    """poll_state_synchronize_rcu() (kernel/rcu/tree.c): a full grace period has ended since the
+    snapshot."""
     return elapsed(snapshot)
 
 
 # --- grace periods ------------------------------------------------------------------------------
 
 
-@atomic
+@atomic(models="kernel/rcu/tree.c: rcu_gp_init")
 def begin_grace_period() -> None:
     """Note whom the grace period must wait for."""
     Rcu.gp_running = True
@@ -176,7 +177,7 @@ def begin_grace_period() -> None:
 
 @atomic
 def others_may_begin() -> None:
-    """A grace period that nobody here needs may begin right after this step."""
+    """The model's own: a grace period that nobody here needs may begin right after this step."""
     if cfg.other_gps > 0 and not cfg.rcu_any_time:
         begins = choose(False, True)
         if begins and Budget.other_gps > 0 and not Rcu.gp_running and threads_are_up():
@@ -184,7 +185,7 @@ def others_may_begin() -> None:
             begin_grace_period()
 
 
-@atomic
+@atomic(models="kernel/rcu/tree.c: rcu_report_qs_rdp")
 def note_quiescent_state(cpu: Cpu, quiet: bool) -> None:
     """A step that may leave a CPU quiescent; `quiet` says whether it does."""
     if quiet:
@@ -194,7 +195,8 @@ def note_quiescent_state(cpu: Cpu, quiet: bool) -> None:
 
 @action(environment=True, when=cfg.other_gps > 0)
 def others_begin_grace_period() -> None:
-    """A grace period that nobody here needs; at the start, unless any time is a time."""
+    """rcu_gp_init() (kernel/rcu/tree.c) of a grace period that nobody here needs; at the start,
+    unless any time is a time."""
     require(Budget.other_gps > 0 and not Rcu.gp_running and threads_are_up())
     require(cfg.rcu_any_time or not any(o.given for o in Object))
     Budget.other_gps -= 1
@@ -203,8 +205,9 @@ def others_begin_grace_period() -> None:
 
 @pure
 def may_end() -> bool:
-    """Every CPU that the grace period waits for is done, and every thread that was switched out in
-    a read-side section; and every reader, if it ends by itself."""
+    """rcu_gp_fqs_loop() (kernel/rcu/tree.c) can end: every CPU that the grace period waits for is
+    done, and every thread that was switched out in a read-side section; and every reader, if it
+    ends by itself."""
     if cfg.rcu_any_time and any(r.blocks_gp for r in Reader):
         return False
     if cfg.preemptions > 0 and any(t.blocks_gp for t in BoundThread):
@@ -214,7 +217,7 @@ def may_end() -> bool:
 
 @pure
 def somebody_looks() -> bool:
-    """The next step of some context takes or looks at a cookie."""
+    """The model's own: the next step of some context takes or looks at a cookie."""
     return (
         any(before_cookie_use(client, c) for c in Client)
         or any(before_cookie_use(sleeping_client, c) for c in SleepingClient)
@@ -231,7 +234,7 @@ def somebody_looks() -> bool:
     )
 
 
-@atomic
+@atomic(models="kernel/rcu/tree.c: rcu_gp_cleanup")
 def end_grace_period() -> None:
     """Every cookie, stored or in somebody's hands, needs one grace period less."""
     Rcu.gp_running = False

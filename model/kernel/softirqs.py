@@ -84,7 +84,12 @@ def softirq(
     callback: RcuHead,
     timer: Hrtimer,
 ) -> None:
-    """One softirq."""
+    """One softirq, as handle_softirqs() (kernel/softirq.c) runs it.
+
+    TIMER is run_timer_softirq() (kernel/time/timer.c), HRTIMER hrtimer_run_softirq()
+    (kernel/time/hrtimer.c), RCU rcu_core() (kernel/rcu/tree.c); DRIVER is any driver's. On
+    PREEMPT_RT it is run_ktimerd(), rcu_cpu_kthread() or run_ksoftirqd() that runs them.
+    """
     if instances(DelayedWork) > 0 and which == Softirq.TIMER:
         delayed_work_timer_fn(dwork)
     elif instances(Hrtimer) > 0 and cfg.preempt_rt and which == Softirq.HRTIMER:
@@ -98,7 +103,7 @@ def softirq(
     softirq_returns(cpu)
 
 
-@atomic
+@atomic(models="kernel/softirq.c: handle_softirqs, its end")
 def softirq_returns(cpu: Cpu) -> None:
     """Back to the interrupted task; on PREEMPT_RT the thread gives its CPU up."""
     cpu.irqs_off = False
@@ -111,13 +116,14 @@ def softirq_returns(cpu: Cpu) -> None:
 
 @pure
 def softirq_can_run(cpu: Cpu) -> bool:
-    """A pending softirq may begin on this CPU."""
+    """A pending softirq may begin on this CPU: in irq_exit_rcu(), or in run_ksoftirqd() (both
+    kernel/softirq.c)."""
     if cfg.preempt_rt:
         return not active(softirq, cpu) and cpu.curr == NULL and quiescent(cpu) and threads_are_up()
     return irq_can_arrive(cpu) and not in_softirq(cpu)
 
 
-@atomic
+@atomic(models="kernel/smpboot.c: smpboot_thread_fn, on PREEMPT_RT")
 def enter_softirq(cpu: Cpu) -> None:
     """On PREEMPT_RT its thread gets the CPU."""
     if cfg.preempt_rt:
@@ -127,7 +133,8 @@ def enter_softirq(cpu: Cpu) -> None:
 
 @action(when=instances(DelayedWork) > 0)
 def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
-    """The timer of a delayed work expires; irqs are off until it is done."""
+    """The timer of a delayed work expires: __run_timers() (kernel/time/timer.c). Irqs are off until
+    it is done."""
     require(softirq_can_run(cpu) and dwork.armed)
     enter_softirq(cpu)
     cpu.irqs_off = True
@@ -136,7 +143,7 @@ def timer_expires(cpu: Cpu, dwork: DelayedWork) -> None:
 
 @action(when=instances(Hrtimer) > 0 and cfg.preempt_rt)
 def hrtimer_softirq_expires(cpu: Cpu, timer: Hrtimer) -> None:
-    """An hrtimer expires, on PREEMPT_RT."""
+    """An hrtimer expires, on PREEMPT_RT: hrtimer_run_softirq() (kernel/time/hrtimer.c)."""
     require(softirq_can_run(cpu) and timer.armed)
     enter_softirq(cpu)
     start(softirq, cpu, Softirq.HRTIMER, NULL, NULL, NULL, timer)
@@ -144,7 +151,7 @@ def hrtimer_softirq_expires(cpu: Cpu, timer: Hrtimer) -> None:
 
 @action(when=instances(RcuHead) > 0)
 def rcu_callback_is_invoked(cpu: Cpu, callback: RcuHead) -> None:
-    """The grace period that a callback waited for has ended."""
+    """The grace period that a callback waited for has ended: rcu_do_batch() (kernel/rcu/tree.c)."""
     require(softirq_can_run(cpu) and can_be_invoked(cpu, callback))
     take_callback(cpu, callback)
     enter_softirq(cpu)
@@ -154,7 +161,7 @@ def rcu_callback_is_invoked(cpu: Cpu, callback: RcuHead) -> None:
 
 @action(environment=True, when=cfg.softirqs > 0)
 def softirq_frees(cpu: Cpu, obj: Object, reader: bool) -> None:
-    """A driver's bottom half frees an object."""
+    """A client of ours: a driver's bottom half frees an object."""
     require(
         Budget.softirqs > 0
         and softirq_can_run(cpu)
