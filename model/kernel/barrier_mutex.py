@@ -1,6 +1,7 @@
 """A mutex around the part of a barrier that only one task may be in at a time.
 
-irq_work_sync() has one slot for who waits: where it sleeps, its callers must take turns.
+irq_work_sync() has one slot for who waits: where it sleeps, its callers must take turns. This is a
+repair: no kernel function has it.
 """
 
 from model.kernel.mutex import Mutex, mutex_lock, mutex_unlock
@@ -18,13 +19,13 @@ class BarrierMutex:
 
 @inline
 def lock_barriers() -> None:
-    """mutex_lock(), if the design serialises its barrier."""
+    """mutex_lock() (kernel/locking/mutex.c), if the design serialises its barrier."""
     if cfg.barrier_mutex:
         mutex_lock(BarrierMutex.mutex)
 
 
 @inline
 def unlock_barriers() -> None:
-    """mutex_unlock()."""
+    """mutex_unlock() (kernel/locking/mutex.c)."""
     if cfg.barrier_mutex:
         mutex_unlock(BarrierMutex.mutex)
