@@ -79,19 +79,20 @@ knob(
 
 @pure
 def stopper_runs(cpu: Cpu) -> bool:
-    """Nothing runs on top of the stopper."""
+    """The model's own: nothing runs on top of the stopper."""
     return task_runs(of(Stopper, cpu).task)
 
 
 @process(per=Cpu, may_run=stopper_runs, when=cfg.hotplug > 0)
 def stopper(cpu: Cpu) -> None:
-    """The CPU's last task: take_cpu_down() with irqs off, then nothing."""
+    """The CPU's last task: multi_cpu_stop() (kernel/stop_machine.c), which runs take_cpu_down()
+    (kernel/cpu.c) with irqs off; then nothing."""
     local_irq_save()
     dying_path(cpu)
     cpu_is_dead(cpu)
 
 
-@inline
+@inline(models="kernel/cpu.c: take_cpu_down")
 def dying_path(cpu: Cpu) -> None:
     """The callbacks of the dying states, as far as they matter; each is traced."""
     begin_dying(cpu)
@@ -99,7 +100,7 @@ def dying_path(cpu: Cpu) -> None:
     tracepoint()
 
 
-@atomic
+@atomic(models="arch: __cpu_disable")
 def begin_dying(cpu: Cpu) -> None:
     """From here on the lists are run for the last time."""
     of(Stopper, cpu).dying = True
@@ -112,7 +113,7 @@ def smpcfd_dying_cpu(cpu: Cpu) -> None:
         irq_work_run(cpu)
 
 
-@atomic
+@atomic(models="kernel/cpu.c: cpuhp_report_idle_dead")
 def cpu_is_dead(cpu: Cpu) -> None:
     """The CPU runs nothing; no grace period waits for it."""
     of(Stopper, cpu).offline = True
@@ -128,13 +129,13 @@ def cpu_is_dead(cpu: Cpu) -> None:
 
 @pure
 def has_takedown() -> bool:
-    """Something has to be done for a dead CPU."""
+    """The model's own: something has to be done for a dead CPU."""
     return cfg.callback_lists or cfg.dead_cpu_irq_works or cfg.sheaves > 0
 
 
 @pure
 def takedown_runs(who: Takedown) -> bool:
-    """The task is on top of its CPU."""
+    """The model's own: the task is on top of its CPU."""
     return task_runs(who.task)
 
 
@@ -144,7 +145,8 @@ def takedown_runs(who: Takedown) -> bool:
     when=cfg.hotplug > 0 and (cfg.callback_lists or cfg.dead_cpu_irq_works or cfg.sheaves > 0),
 )
 def takedown(who: Takedown, dead: Cpu) -> None:
-    """The end of takedown_cpu(), and the callbacks of the CPUHP_*_DEAD states."""
+    """_cpu_down() (kernel/cpu.c): the end of takedown_cpu(), and the callbacks of the CPUHP_*_DEAD
+    states."""
     if cfg.callback_lists:
         rcutree_migrate_callbacks(dead)
     if cfg.sheaves > 0:
@@ -155,7 +157,7 @@ def takedown(who: Takedown, dead: Cpu) -> None:
     task_exits(who.task)
 
 
-@atomic
+@atomic(models="kernel/cpu.c: _cpu_down, its end")
 def takedown_ends(dead: Cpu) -> None:
     """Nothing is left to do for the CPU."""
     of(Stopper, dead).dying = False
@@ -163,7 +165,8 @@ def takedown_ends(dead: Cpu) -> None:
 
 @action(when=cfg.hotplug > 0 and (cfg.callback_lists or cfg.dead_cpu_irq_works or cfg.sheaves > 0))
 def takedown_goes_on(who: Takedown, dead: Cpu, cpu: Cpu) -> None:
-    """The CPU is dead; the task that waited for that gets one that is idle."""
+    """takedown_cpu() (kernel/cpu.c) goes on: the CPU is dead, and the task that waited for that
+    gets one that is idle."""
     require(of(Stopper, dead).offline and of(Stopper, dead).dying)
     require(not active(takedown, who) and cpu.curr == NULL and quiescent(cpu))
     cpu.curr = who.task
@@ -176,7 +179,7 @@ def takedown_goes_on(who: Takedown, dead: Cpu, cpu: Cpu) -> None:
 
 @action(environment=True, when=cfg.hotplug > 0)
 def cpu_goes_down(cpu: Cpu) -> None:
-    """Somebody takes a CPU offline: no task runs on it any more."""
+    """_cpu_down() (kernel/cpu.c): somebody takes a CPU offline; no task runs on it any more."""
     require(Budget.hotplug > 0 and cpu.curr == NULL and quiescent(cpu) and may_go_offline(cpu))
     require(not irq_workd_has_work(cpu) and not cpus_are_kept())
     require(cfg.preemptions == 0 or all(t.waits_for != cpu for t in BoundThread))
@@ -188,7 +191,7 @@ def cpu_goes_down(cpu: Cpu) -> None:
 
 @action(environment=True, when=cfg.hotplug > 0)
 def cpu_comes_back(cpu: Cpu) -> None:
-    """The CPU runs tasks and takes interrupts again."""
+    """_cpu_up() (kernel/cpu.c): the CPU runs tasks and takes interrupts again."""
     require(of(Stopper, cpu).offline and not of(Stopper, cpu).dying and not cpus_are_kept())
     of(Stopper, cpu).offline = False
     of(Stopper, cpu).task.cpu = NULL

@@ -42,7 +42,7 @@ knob(
 
 @pure
 def idle_runs(cpu: Cpu) -> bool:
-    """Nothing runs on top of the idle loop."""
+    """The model's own: nothing runs on top of the idle loop."""
     return (
         not active(hardirq, cpu)
         and not active(nmi, cpu)
@@ -52,7 +52,7 @@ def idle_runs(cpu: Cpu) -> bool:
 
 @process(per=Cpu, may_run=idle_runs, when=cfg.tick_stops and instances(IrqWork) > 0)
 def idle(cpu: Cpu) -> None:
-    """One turn of the loop, with irqs off until the CPU halts."""
+    """One turn of the loop, with irqs off until the CPU halts: do_idle() (kernel/sched/idle.c)."""
     tick_nohz_idle_stop_tick(cpu)
     halt(cpu)
 
@@ -68,7 +68,7 @@ def tick_nohz_idle_stop_tick(cpu: Cpu) -> None:
         look_again(cpu)
 
 
-@atomic
+@atomic(models="kernel/time/tick-sched.c: tick_nohz_stop_tick")
 def stop_tick(cpu: Cpu) -> None:
     """From here on tick_nohz_tick_stopped() says so; its tracepoint comes next."""
     of(TickSched, cpu).stopped = True
@@ -76,12 +76,13 @@ def stop_tick(cpu: Cpu) -> None:
 
 @inline
 def look_again(cpu: Cpu) -> None:
-    """What was queued before the tick counted as stopped is seen here; later works raise."""
+    """The repair, in no kernel: what was queued before the tick counted as stopped is seen here;
+    later works raise."""
     if irq_work_needs_cpu(cpu):
         restart_tick(cpu)
 
 
-@atomic
+@atomic(models="kernel/sched/idle.c: default_idle_call")
 def halt(cpu: Cpu) -> None:
     """Irqs come on and the CPU halts, in one: what is pending wakes it at once."""
     cpu.irqs_off = False
@@ -90,7 +91,7 @@ def halt(cpu: Cpu) -> None:
 
 @action(environment=True, when=cfg.tick_stops and instances(IrqWork) > 0)
 def cpu_goes_idle(cpu: Cpu) -> None:
-    """The CPU has no task, and its idle loop goes round."""
+    """do_idle() (kernel/sched/idle.c): the CPU has no task, and its idle loop goes round."""
     require(cpu.curr == NULL and quiescent(cpu) and is_online(cpu) and threads_are_up())
     require(not active(idle, cpu) and not tick_is_stopped(cpu))
     cpu.irqs_off = True

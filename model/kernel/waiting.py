@@ -11,6 +11,9 @@ Abstractions:
   out: every other path through the workqueue shows what a held pool lock does.
 * A task that spins in irq_work_sync() is preemptible. In runs with hotplug it gives its CPU up, so
   that the task which takes a CPU offline can run there; elsewhere nothing waits for that CPU.
+* synchronize_rcu() waits for a callback of its own, as it does without rcu_normal_wake_from_gp.
+  With that, which small systems have since 6.17, RCU's own thread and a worker wake who waits: that
+  this comes before callbacks that are in front on the list is missed (`callback_lists`).
 * Cancelling disables a work by a count in the kernel; here callers of the barrier are few enough
   for the count to be exact.
 """
@@ -49,7 +52,7 @@ class Synchronizer:
     done: bool
 
 
-@atomic
+@atomic(models="kernel/sched/core.c: schedule")
 def schedule() -> None:
     """Give the CPU up."""
     who = myself()
@@ -64,7 +67,7 @@ def schedule() -> None:
 
 @atomic
 def choose_cpu(cpu: Cpu) -> None:
-    """The task may run on this CPU only."""
+    """The model's own: the task may run on this CPU only."""
     who = myself()
     who.target = cpu
     who.asleep = False
@@ -72,12 +75,12 @@ def choose_cpu(cpu: Cpu) -> None:
 
 @inline
 def move_to(cpu: Cpu) -> None:
-    """Go on on a given CPU, as a work bound to it would."""
+    """The model's own: go on on a given CPU, as a work bound to it would."""
     schedule()
     choose_cpu(cpu)
 
 
-@atomic
+@atomic(models="include/linux/kernel.h: might_sleep")
 def might_sleep() -> None:
     """might_sleep(): reports a caller that must not, whether or not the call sleeps."""
     cpu = smp_processor_id()
@@ -91,7 +94,7 @@ def memory_is_there() -> None:
     myself().asleep = False
 
 
-@inline
+@inline(models="mm/page_alloc.c: __alloc_pages_slowpath, where it sleeps")
 def sleep_for_memory() -> None:
     """What an allocation with direct reclaim may do; it can end at any time."""
     schedule()
@@ -127,7 +130,7 @@ def rcu_barrier() -> None:
         wait_for_marked_callbacks()
 
 
-@atomic
+@atomic(models="kernel/rcu/update.c: wakeme_after_rcu")
 def wakeme_after_rcu(head: RcuHead) -> None:
     """The grace period is over."""
     container_of(head, Synchronizer.rcu).done = True
@@ -153,7 +156,7 @@ def synchronize_rcu() -> None:
 # --- work items ---------------------------------------------------------------------------------
 
 
-@atomic
+@atomic(models="kernel/workqueue.c: start_flush_work")
 def rcu_work_is_idle(rwork: RcuWork) -> bool:
     """start_flush_work(): nothing to wait for."""
     return not rwork.queued and not rwork.running
@@ -177,14 +180,14 @@ def flush_rcu_work(rwork: RcuWork) -> None:
         wait_for_rcu_work(rwork)
 
 
-@atomic
+@atomic(models="kernel/workqueue.c: __cancel_work")
 def disable_and_clear_pending(dwork: DelayedWork) -> None:
     """Whoever owns PENDING gives it up; until the work is enabled again it cannot be queued."""
     dwork.disabled += 1
     dwork.pending = False
 
 
-@atomic
+@atomic(models="kernel/workqueue.c: start_flush_work")
 def delayed_work_runs(dwork: DelayedWork) -> bool:
     """A worker executes the item."""
     return dwork.running
@@ -197,7 +200,7 @@ def wait_for_delayed_work(dwork: DelayedWork) -> None:
     myself().asleep = False
 
 
-@atomic
+@atomic(models="kernel/workqueue.c: enable_work")
 def enable(dwork: DelayedWork) -> None:
     """The work can be queued again."""
     dwork.disabled -= 1
@@ -233,19 +236,19 @@ def spin_elsewhere_until_not_busy(work: IrqWork) -> None:
     myself().asleep = False
 
 
-@atomic
+@atomic(models="include/linux/rcuwait.h: prepare_to_rcuwait")
 def become_waiter(work: IrqWork) -> None:
     """The work's one slot for a waiter; whoever was in it is overwritten."""
     work.waiter = myself()
 
 
-@atomic
+@atomic(models="kernel/rcu/update.c: finish_rcuwait")
 def leave_slot(work: IrqWork) -> None:
     """The slot is emptied, whoever is in it by now."""
     work.waiter = NULL
 
 
-@atomic
+@atomic(models="include/linux/irq_work.h: irq_work_is_busy")
 def still_busy(work: IrqWork) -> bool:
     """One read; where there is a slot, after it has been taken."""
     return work.busy
