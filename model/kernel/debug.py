@@ -2,6 +2,20 @@
 
 kmemleak, debugobjects and the KASAN stack depot are modelled as their locks: what matters to a
 caller from NMI or from inside a probe is that such a lock may be held below it.
+
+Abstractions:
+* One lock stands for all those of an aid: kmemleak's, debugobjects' buckets and pool, the depot's.
+  That adds contention; an order in which two of them are taken is missed.
+* A hook takes and releases its lock once and does nothing under it. What it would report is not
+  reported here: debugobjects warns of an object that is freed twice, and mainline then leaks it;
+  with `freed_twice` the second free goes on all the same.
+* The depot's lock is taken each time. The kernel takes it only for a stack that is new to the
+  depot; a stack that is not waits for nobody.
+* Only hooks on the way of a free are here: who else holds these locks (an allocation, the debug
+  object of a work or a timer) is missed. Of kmemleak and debugobjects that hides nothing, for from
+  NMI and probes their hooks are reported whether or not the lock is held; nor does it hide that the
+  depot's lock can be held.
+* KASAN's quarantine, which takes what is freed, is left out: what meets its lock is missed.
 """
 
 from model.kernel.cpu import in_nmi
@@ -20,14 +34,14 @@ knob("kasan_generic", False, "CONFIG_KASAN_GENERIC: kasan_record_aux_stack() fil
 
 @record(single=cfg.kmemleak)
 class Kmemleak:
-    """kmemleak has several locks; one stands for them, which adds contention and hides none."""
+    """kmemleak: one lock stands for its several."""
 
     lock: Embed[RawSpinlock]
 
 
 @record(single=cfg.debugobjects)
 class DebugObjects:
-    """One bucket for all objects: adds contention and hides none."""
+    """One bucket for all objects."""
 
     bucket: Embed[RawSpinlock]
 
@@ -41,7 +55,7 @@ class StackDepot:
 
 @inline
 def take_and_release(lock: RawSpinlock) -> None:
-    """What a hook does under its lock is of no interest here, that it takes it is."""
+    """The model's own: that a hook takes its lock is of interest, not what it does under it."""
     flags = local_irq_save()
     raw_spin_lock(lock)
     raw_spin_unlock(lock)
@@ -64,7 +78,7 @@ def kmemleak_free(obj: Object) -> None:
         take_and_release(Kmemleak.lock)
 
 
-@inline
+@inline(models="lib/debugobjects.c: debug_object_activate, debug_object_deactivate")
 def look_up_debug_object() -> None:
     """What debugobjects does with an object, or with an rcu_head, it does in its bucket."""
     if cfg.debugobjects:
@@ -74,7 +88,7 @@ def look_up_debug_object() -> None:
 
 @routine(models="kernel/rcu/rcu.h: debug_rcu_head_queue")
 def debug_object_queue(obj: Object) -> None:
-    """debug_rcu_head_queue(). Each object is freed once here, so it never finds one queued."""
+    """debug_rcu_head_queue(). A client frees each object once, so it never finds one queued."""
     look_up_debug_object()
 
 
@@ -84,7 +98,7 @@ def debug_object_unqueue(obj: Object) -> None:
     look_up_debug_object()
 
 
-@inline
+@inline(models="lib/stackdepot.c: stack_depot_save_flags")
 def save_stack() -> None:
     """Save the stack in the depot. In NMI the depot is tried, elsewhere its lock is taken."""
     if cfg.kasan_generic:
@@ -98,9 +112,7 @@ def save_stack() -> None:
         local_irq_restore(flags)
 
 
-@routine(
-    models="mm/kasan/generic.c: kasan_record_aux_stack; lib/stackdepot.c: stack_depot_save_flags"
-)
+@routine(models="mm/kasan/generic.c: kasan_record_aux_stack")
 def kasan_record_aux_stack(obj: Object) -> None:
     """kasan_record_aux_stack(): who frees the object."""
     save_stack()

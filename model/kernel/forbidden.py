@@ -1,4 +1,8 @@
-"""Calls that not every context may make."""
+"""Calls that not every context may make.
+
+The checks are the model's own. Where the kernel has none, it waits for ever if the lock is held,
+and lockdep may report the call.
+"""
 
 from model.kernel.cpu import smp_processor_id
 from model.language.syntax import atomic, check, inline, runs_in

@@ -1,4 +1,17 @@
-"""Hardirq and NMI handlers, and what makes them run."""
+"""Hardirq and NMI handlers, and what makes them run.
+
+Abstractions:
+* A pending interrupt is taken at any moment at which it can be; a timer or a tick comes at any
+  moment. The moment at which the kernel's comes is one of them.
+* irq_enter_rcu() is one with a hardirq's arrival, irq_exit_rcu() with its return, and so are
+  nmi_enter() and nmi_exit() for an NMI. A probe at a tracepoint in them is missed; the handler's
+  first and last routine have probe points in the same state of the CPU.
+* A handler that calls the free function calls it once. One that calls it more often is several in a
+  row, between which more can happen. Interrupts of devices and NMIs that free nothing do not come;
+  what they would set right by chance, by waking a halted CPU for one, nobody may rely on.
+* On PREEMPT_RT most handlers of devices run in threads. `hardirqs` stands for those that do not.
+* That handlers of a kind do not nest is in cpu.py, when an hrtimer fires in hrtimer.py.
+"""
 
 from model.kernel.boot_stages import is_up
 from model.kernel.bounds import Budget
@@ -52,7 +65,7 @@ class Cause(Enum):
 
 @pure
 def irq_can_arrive(cpu: Cpu) -> bool:
-    """Interrupts are on and no handler runs on this CPU."""
+    """The hardware's rule: interrupts are on and no handler runs on this CPU."""
     return not cpu.irqs_off and not active(hardirq, cpu) and not active(nmi, cpu) and is_online(cpu)
 
 
@@ -62,7 +75,12 @@ def irq_can_arrive(cpu: Cpu) -> bool:
     when=instances(IrqWork) + cfg.hardirqs > 0 or (instances(Hrtimer) > 0 and not cfg.preempt_rt),
 )
 def hardirq(cpu: Cpu, cause: Cause, obj: Object, timer: Hrtimer) -> None:
-    """A hardirq handler; it runs with irqs off."""
+    """A hardirq handler; it runs with irqs off.
+
+    IRQ_WORK is the architecture's handler (arch/x86/kernel/irq_work.c: sysvec_irq_work()), TICK
+    tick_nohz_handler() (kernel/time/tick-sched.c), HRTIMER hrtimer_interrupt()
+    (kernel/time/hrtimer.c); DEVICE is any driver's, a client of ours.
+    """
     if instances(IrqWork) > 0 and cfg.irq_work_interrupt and cause == Cause.IRQ_WORK:
         irq_work_run(cpu)
     elif instances(IrqWork) > 0 and cause == Cause.TICK:
@@ -75,7 +93,7 @@ def hardirq(cpu: Cpu, cause: Cause, obj: Object, timer: Hrtimer) -> None:
     hardirq_returns(cpu)
 
 
-@atomic
+@atomic(models="kernel/softirq.c: irq_exit_rcu")
 def hardirq_returns(cpu: Cpu) -> None:
     """Back to what was interrupted, with irqs on as they were."""
     cpu.irqs_off = False
@@ -85,7 +103,7 @@ def hardirq_returns(cpu: Cpu) -> None:
 
 @action(when=instances(IrqWork) > 0 and cfg.irq_work_interrupt)
 def irq_work_interrupts(cpu: Cpu) -> None:
-    """The irq_work self-interrupt is taken."""
+    """The irq_work self-interrupt is taken (arch/x86/kernel/irq_work.c: sysvec_irq_work())."""
     require(irq_can_arrive(cpu) and irq_work_raised(cpu))
     cpu.irqs_off = True
     start(hardirq, cpu, Cause.IRQ_WORK, NULL, NULL)
@@ -93,7 +111,8 @@ def irq_work_interrupts(cpu: Cpu) -> None:
 
 @action(when=instances(IrqWork) > 0)
 def tick(cpu: Cpu) -> None:
-    """The tick; only one that finds lazy work does anything."""
+    """The tick (kernel/time/timer.c: update_process_times()); only one that finds lazy work does
+    anything."""
     require(irq_can_arrive(cpu) and tick_has_work(cpu) and not tick_is_stopped(cpu))
     cpu.irqs_off = True
     start(hardirq, cpu, Cause.TICK, NULL, NULL)
@@ -101,7 +120,7 @@ def tick(cpu: Cpu) -> None:
 
 @action(when=instances(Hrtimer) > 0 and not cfg.preempt_rt)
 def hrtimer_expires(cpu: Cpu, timer: Hrtimer) -> None:
-    """An hrtimer expires."""
+    """An hrtimer expires (kernel/time/hrtimer.c: hrtimer_interrupt())."""
     require(irq_can_arrive(cpu) and timer.armed)
     cpu.irqs_off = True
     start(hardirq, cpu, Cause.HRTIMER, NULL, timer)
@@ -109,7 +128,7 @@ def hrtimer_expires(cpu: Cpu, timer: Hrtimer) -> None:
 
 @action(environment=True, when=cfg.hardirqs > 0)
 def device_interrupts(cpu: Cpu, obj: Object, reader: bool) -> None:
-    """A device's handler frees an object."""
+    """A client of ours: a device's handler frees an object."""
     require(
         Budget.hardirqs > 0
         and irq_can_arrive(cpu)
@@ -125,13 +144,13 @@ def device_interrupts(cpu: Cpu, obj: Object, reader: bool) -> None:
 
 @process(per=Cpu, may_run=nmi_runs, when=cfg.nmis > 0)
 def nmi(cpu: Cpu, obj: Object) -> None:
-    """An NMI handler that frees an object."""
+    """A client of ours: an NMI handler that frees an object."""
     call_entry("nmi", obj)
     free_call_returns(obj)
     nmi_returns(cpu)
 
 
-@atomic
+@atomic(models="include/linux/hardirq.h: nmi_exit")
 def nmi_returns(cpu: Cpu) -> None:
     """Back to whatever was interrupted; a CPU that had halted is awake."""
     if not active(idle, cpu):
@@ -141,7 +160,7 @@ def nmi_returns(cpu: Cpu) -> None:
 
 @action(environment=True, when=cfg.nmis > 0)
 def nmi_arrives(cpu: Cpu, obj: Object, reader: bool) -> None:
-    """An NMI: whatever the CPU does, whatever locks are held."""
+    """The hardware's choice: an NMI, whatever the CPU does, whatever locks are held."""
     require(
         Budget.nmis > 0
         and not active(nmi, cpu)

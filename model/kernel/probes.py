@@ -1,4 +1,14 @@
-"""Probes: programs attached to routines, which run inside whatever they hit, at its level."""
+"""Probes: programs attached to routines, which run inside whatever they hit, at its level.
+
+Abstractions:
+* One program at a time on a CPU, at any level. That is so where bpf_prog_active guards it
+  (kprobes, tracepoints and perf events); where the program's own counter does (fentry and raw
+  tracepoints), another program can hit this one, which is missed.
+* Preemption is off while a program runs; newer kernels only disable migration, and a program that
+  is preempted is missed.
+* A program frees one object each time that it runs, and does nothing else. Locks that it takes
+  for itself, those of a map for one, are missed.
+"""
 
 from model.kernel.boot_stages import Boot
 from model.kernel.bounds import Budget
@@ -39,7 +49,7 @@ from model.language.syntax import (
 
 @pure
 def task_at_probe_point(cpu: Cpu) -> bool:
-    """The CPU's task is at routine entry, routine exit or a tracepoint."""
+    """The model's own: the CPU's task is at routine entry, routine exit or a tracepoint."""
     return (
         any(c.task.cpu == cpu and at_probe_point(client, c) for c in Client)
         or any(
@@ -64,17 +74,15 @@ def task_at_probe_point(cpu: Cpu) -> bool:
 
 @process(per=Cpu, may_run=probe_runs, when=cfg.probes > 0)
 def probe(cpu: Cpu, obj: Object) -> None:
-    """A program attached to a routine frees an object: same context, same irq state.
-
-    Preemption is off while it runs (newer kernels only disable migration), and it does not nest:
-    the per-CPU recursion protection refuses a second one, at any level.
-    """
+    """A client of ours: a program attached to a routine frees an object, in the same context and
+    with the same irq state. trace_call_bpf() (kernel/trace/bpf_trace.c) or
+    __bpf_prog_enter_recur() (kernel/bpf/trampoline.c) runs it."""
     call_entry("probe", obj)
     free_call_returns(obj)
     probe_returns(cpu)
 
 
-@atomic
+@atomic(models="kernel/trace/bpf_trace.c: trace_call_bpf, its end")
 def probe_returns(cpu: Cpu) -> None:
     """Back into the probed routine."""
     quiet = cpu.probed == Level.TASK and is_in_no_section(cpu)
@@ -85,7 +93,7 @@ def probe_returns(cpu: Cpu) -> None:
 
 @action(environment=True, when=cfg.probes > 0)
 def probe_hits_task(cpu: Cpu, obj: Object, reader: bool) -> None:
-    """The running task reaches a probe point."""
+    """A client's program: the running task reaches a probe point."""
     require(
         Budget.probes > 0
         and not active(probe, cpu)
@@ -104,7 +112,7 @@ def probe_hits_task(cpu: Cpu, obj: Object, reader: bool) -> None:
 
 @action(environment=True, when=cfg.probes > 0 and not cfg.preempt_rt)
 def probe_hits_softirq(cpu: Cpu, obj: Object, reader: bool) -> None:
-    """The running softirq reaches a probe point."""
+    """A client's program: the running softirq reaches a probe point."""
     require(
         Budget.probes > 0
         and not active(probe, cpu)
@@ -122,7 +130,7 @@ def probe_hits_softirq(cpu: Cpu, obj: Object, reader: bool) -> None:
 
 @action(environment=True, when=cfg.probes > 0)
 def probe_hits_hardirq(cpu: Cpu, obj: Object, reader: bool) -> None:
-    """The running hardirq handler reaches a probe point."""
+    """A client's program: the running hardirq handler reaches a probe point."""
     require(
         Budget.probes > 0
         and not active(probe, cpu)
@@ -140,7 +148,7 @@ def probe_hits_hardirq(cpu: Cpu, obj: Object, reader: bool) -> None:
 
 @action(environment=True, when=cfg.probes > 0 and cfg.nmis > 0)
 def probe_hits_nmi(cpu: Cpu, obj: Object, reader: bool) -> None:
-    """The running NMI handler reaches a probe point."""
+    """A client's program: the running NMI handler reaches a probe point."""
     require(
         Budget.probes > 0
         and not active(probe, cpu)

@@ -1,4 +1,15 @@
-"""Task contexts that may sleep: callers of the barrier, and clients whose free call may wait."""
+"""Task contexts that may sleep: callers of the barrier, and clients whose free call may wait.
+
+Abstractions:
+* They begin as the tasks in tasks.py do, and what is said of clients there is so here.
+* Being woken is no step of somebody else: a sleeper can go on once what it waits for is there
+  (waiting.py), at any later moment, and gets any CPU that has no task. A wake-up that the kernel's
+  own code loses is missed, except where it has one slot for who waits (irq_work_sync()).
+* A caller calls the barrier once. Whoever calls it again is another caller, and `barriers` says how
+  many there are. None of them frees anything.
+* A client sleeps only where its free call does: that it comes from a longer section in which it may
+  sleep makes no difference to the call.
+"""
 
 from model.kernel.cpu import (
     BarrierCaller,
@@ -30,13 +41,15 @@ from model.language.syntax import (
 
 @pure
 def may_go_on(sleeper: Sleeper) -> bool:
-    """The task is on top of its CPU, or asleep: what it waits for can come about."""
+    """The model's own: the task is on top of its CPU, or is asleep and what it waits for can come
+    about."""
     return task_runs(sleeper.task) or sleeper.asleep
 
 
 @pure
 def may_be_switched_in(sleeper: Sleeper, cpu: Cpu) -> bool:
-    """The task no longer sleeps, or was preempted, and there is an idle CPU for it."""
+    """select_task_rq() (kernel/sched/core.c): the task no longer sleeps, or was preempted, and
+    there is an idle CPU for it."""
     return (
         sleeper.task.cpu == NULL
         and not sleeper.asleep
@@ -46,7 +59,7 @@ def may_be_switched_in(sleeper: Sleeper, cpu: Cpu) -> bool:
     )
 
 
-@atomic
+@atomic(models="kernel/sched/core.c: context_switch")
 def is_switched_in(sleeper: Sleeper, cpu: Cpu) -> None:
     """The task has the CPU."""
     sleeper.target = NULL
@@ -65,7 +78,8 @@ knob(
 
 @pure
 def nobody_frees_any_more() -> bool:
-    """No object is left to free, and no context that may be in a free call is under way.
+    """The model's own: no object is left to free, and no context that may be in a free call is
+    under way.
 
     Handlers that free nothing are waited for too; what they do next, the barrier meets anyway.
     """
@@ -80,13 +94,13 @@ def nobody_frees_any_more() -> bool:
 
 @pure
 def barrier_runs(who: BarrierCaller) -> bool:
-    """The caller can take its next step, or wait."""
+    """The model's own: the caller can take its next step, or wait."""
     return may_go_on(who.sleeper)
 
 
 @process(per=BarrierCaller, may_run=barrier_runs, when=cfg.barriers > 0)
 def barrier(who: BarrierCaller) -> None:
-    """A task that calls the barrier."""
+    """A client of ours: a task that calls the barrier, or destroys a cache (cache_destroy.py)."""
     call_entry("barrier")
     event("barrier_returns", who)
     task_exits(who.sleeper.task)
@@ -94,7 +108,7 @@ def barrier(who: BarrierCaller) -> None:
 
 @action(environment=True, when=cfg.barriers > 0)
 def barrier_is_called(who: BarrierCaller, cpu: Cpu) -> None:
-    """A task on an idle CPU calls the barrier."""
+    """A client of ours: a task on an idle CPU calls the barrier."""
     require(not who.used and cpu.curr == NULL and quiescent(cpu))
     require(not cfg.barrier_when_unused or nobody_frees_any_more())
     who.used = True
@@ -106,7 +120,7 @@ def barrier_is_called(who: BarrierCaller, cpu: Cpu) -> None:
 
 @action(when=cfg.barriers > 0)
 def barrier_is_switched_in(who: BarrierCaller, cpu: Cpu) -> None:
-    """A caller gets a CPU back."""
+    """context_switch() (kernel/sched/core.c): a caller gets a CPU back."""
     require(active(barrier, who) and may_be_switched_in(who.sleeper, cpu))
     is_switched_in(who.sleeper, cpu)
 
@@ -116,13 +130,13 @@ def barrier_is_switched_in(who: BarrierCaller, cpu: Cpu) -> None:
 
 @pure
 def sleeping_client_runs(who: SleepingClient) -> bool:
-    """The client can take its next step, or wait."""
+    """The model's own: the client can take its next step, or wait."""
     return may_go_on(who.sleeper)
 
 
 @process(per=SleepingClient, may_run=sleeping_client_runs, when=cfg.sleepers > 0)
 def sleeping_client(who: SleepingClient, obj: Object) -> None:
-    """A task that makes one free call, and may sleep in it."""
+    """A client of ours: a task that makes one free call, and may sleep in it."""
     call_entry("sleeping_client", obj)
     free_call_returns(obj)
     task_exits(who.sleeper.task)
@@ -130,7 +144,7 @@ def sleeping_client(who: SleepingClient, obj: Object) -> None:
 
 @action(environment=True, when=cfg.sleepers > 0)
 def sleeping_client_frees(who: SleepingClient, cpu: Cpu, obj: Object, reader: bool) -> None:
-    """A task on an idle CPU frees an object, preemptible and with irqs on."""
+    """A client of ours: a task on an idle CPU frees an object, preemptible and with irqs on."""
     require(
         not active(sleeping_client, who)
         and cpu.curr == NULL
@@ -147,6 +161,6 @@ def sleeping_client_frees(who: SleepingClient, cpu: Cpu, obj: Object, reader: bo
 
 @action(when=cfg.sleepers > 0)
 def sleeping_client_is_switched_in(who: SleepingClient, cpu: Cpu) -> None:
-    """A client gets a CPU back."""
+    """context_switch() (kernel/sched/core.c): a client gets a CPU back."""
     require(active(sleeping_client, who) and may_be_switched_in(who.sleeper, cpu))
     is_switched_in(who.sleeper, cpu)

@@ -1,4 +1,22 @@
-"""Task contexts that do not sleep: clients, workers, the irq_work threads, the shrinker."""
+"""Task contexts that do not sleep: clients, workers, the irq_work threads, the shrinker.
+
+Abstractions:
+* A task begins on a CPU that has none and keeps it until it is done, or is preempted
+  (interrupts.py).
+* A client frees one object and is done; it can come again with another. It begins with irqs and
+  preemption on, holds no lock and is no reader. The other way round less can happen meanwhile,
+  except where a design asks irqs_disabled(), takes a lock that sleeps or one that the caller has: a
+  task that calls so is missed, handlers and probes show it.
+* Any worker takes any item that is queued, on any CPU. The kernel goes by the order of the pool's
+  list, which is among that. `workers` is how many items can run at a time: what needs more is
+  missed. Waking or creating a worker is no step and takes no lock.
+* A worker gives its CPU up after each item. The kernel's may go on with the next one, and calls
+  cond_resched() in between; that grace periods can always end there is more.
+* irq_work/N has no priority: it waits until the CPU has no task. That it preempts the task is among
+  what `preemptions` allow, and missed without them.
+* The shrinker runs in a task that does nothing else. Memory reclaim inside an allocation is missed,
+  with the locks that whoever allocates holds.
+"""
 
 from model.kernel.cpu import (
     Client,
@@ -31,13 +49,13 @@ from model.language.syntax import (
 
 @pure
 def client_runs(who: Client) -> bool:
-    """The client's task is on top of its CPU."""
+    """The model's own: the client's task is on top of its CPU."""
     return task_runs(who.task)
 
 
 @process(per=Client, may_run=client_runs)
 def client(who: Client, cpu: Cpu, obj: Object) -> None:
-    """A task that makes one free call."""
+    """A client of ours: a task that makes one free call."""
     call_entry("client", obj)
     free_call_returns(obj)
     task_exits(who.task)
@@ -45,7 +63,7 @@ def client(who: Client, cpu: Cpu, obj: Object) -> None:
 
 @action(environment=True)
 def client_frees(who: Client, cpu: Cpu, obj: Object, reader: bool) -> None:
-    """A task on an idle CPU frees an object, preemptible and with irqs on."""
+    """A client of ours: a task on an idle CPU frees an object, preemptible and with irqs on."""
     require(
         not active(client, who)
         and cpu.curr == NULL
@@ -62,7 +80,7 @@ def client_frees(who: Client, cpu: Cpu, obj: Object, reader: bool) -> None:
 
 @pure
 def worker_runs(who: Kworker) -> bool:
-    """The worker is on top of its CPU."""
+    """The model's own: the worker is on top of its CPU."""
     return task_runs(who.task)
 
 
@@ -72,7 +90,7 @@ def worker_runs(who: Kworker) -> bool:
     when=instances(DelayedWork) > 0 or instances(RcuWork) > 0,
 )
 def kworker(who: Kworker, cpu: Cpu, dwork: DelayedWork, rwork: RcuWork) -> None:
-    """A worker processes one item."""
+    """worker_thread() (kernel/workqueue.c): a worker processes one item."""
     if instances(DelayedWork) > 0 and dwork != NULL:
         process_delayed_work(dwork)
     elif instances(RcuWork) > 0:
@@ -82,7 +100,7 @@ def kworker(who: Kworker, cpu: Cpu, dwork: DelayedWork, rwork: RcuWork) -> None:
 
 @action(when=instances(DelayedWork) > 0)
 def worker_takes_delayed_work(who: Kworker, cpu: Cpu, dwork: DelayedWork) -> None:
-    """An idle worker wakes on an idle CPU for a queued item."""
+    """kick_pool() (kernel/workqueue.c): an idle worker wakes on an idle CPU for a queued item."""
     require(dwork.queued and not dwork.running)
     require(not active(kworker, who) and cpu.curr == NULL and quiescent(cpu))
     cpu.curr = who.task
@@ -92,7 +110,7 @@ def worker_takes_delayed_work(who: Kworker, cpu: Cpu, dwork: DelayedWork) -> Non
 
 @action(when=instances(RcuWork) > 0)
 def worker_takes_rcu_work(who: Kworker, cpu: Cpu, rwork: RcuWork) -> None:
-    """An idle worker wakes on an idle CPU for a queued item."""
+    """kick_pool() (kernel/workqueue.c): an idle worker wakes on an idle CPU for a queued item."""
     require(rwork.queued and not rwork.running)
     require(not active(kworker, who) and cpu.curr == NULL and quiescent(cpu))
     cpu.curr = who.task
@@ -102,20 +120,21 @@ def worker_takes_rcu_work(who: Kworker, cpu: Cpu, rwork: RcuWork) -> None:
 
 @pure
 def irq_workd_is_on_top(cpu: Cpu) -> bool:
-    """The thread is on top of its CPU."""
+    """The model's own: the thread is on top of its CPU."""
     return task_runs(of(CpuThreads, cpu).irq_work.task)
 
 
 @process(per=Cpu, may_run=irq_workd_is_on_top, when=cfg.preempt_rt and instances(IrqWork) > 0)
 def irq_workd(cpu: Cpu) -> None:
-    """irq_work/N runs the works that are not hard, in task context."""
+    """smpboot_thread_fn() (kernel/smpboot.c) of irq_work/N, which runs the works that are not hard,
+    in task context."""
     run_irq_workd(cpu)
     bound_thread_exits(of(CpuThreads, cpu).irq_work)
 
 
 @action(when=cfg.preempt_rt and instances(IrqWork) > 0)
 def irq_workd_runs(cpu: Cpu) -> None:
-    """A woken thread gets its CPU."""
+    """irq_workd_should_run() (kernel/irq_work.c): a woken thread gets its CPU."""
     require(of(IrqWorkCpu, cpu).woken)
     require(not active(irq_workd, cpu) and cpu.curr == NULL and quiescent(cpu))
     of(IrqWorkCpu, cpu).woken = False
@@ -126,20 +145,21 @@ def irq_workd_runs(cpu: Cpu) -> None:
 
 @pure
 def shrinker_runs(who: Reclaimer) -> bool:
-    """The task is on top of its CPU."""
+    """The model's own: the task is on top of its CPU."""
     return task_runs(who.task)
 
 
 @process(per=Reclaimer, may_run=shrinker_runs, when=cfg.shrinks > 0)
 def shrinker(who: Reclaimer, cpu: Cpu) -> None:
-    """A task in memory reclaim: whoever allocates, or kswapd."""
+    """do_shrink_slab() (mm/shrinker.c) by a task in memory reclaim: who allocates, or kswapd."""
     call_entry("shrinker")
     task_exits(who.task)
 
 
 @action(environment=True, when=cfg.shrinks > 0)
 def memory_is_short(who: Reclaimer, cpu: Cpu) -> None:
-    """A task on an idle CPU begins to reclaim."""
+    """try_to_free_pages() or balance_pgdat() (mm/vmscan.c): a task on an idle CPU begins to
+    reclaim."""
     require(not who.used and cpu.curr == NULL and quiescent(cpu))
     who.used = True
     cpu.curr = who.task
