@@ -173,10 +173,16 @@ def bound_thread_is_switched_in(cpu: Cpu, thread: BoundThread) -> None:
     cpu.curr = thread.task
 
 
+@pure
+def may_get(cpu: Cpu, task: Task) -> bool:
+    """A task that was switched out can be switched in there: the CPU is idle and may schedule."""
+    return task.cpu == NULL and cpu.curr == NULL and quiescent(cpu)
+
+
 @action(when=cfg.preemptions > 0)
 def client_is_switched_in(who: Client, cpu: Cpu) -> None:
     """context_switch() (kernel/sched/core.c): a switched-out client task gets an idle CPU."""
-    require(active(client, who) and who.task.cpu == NULL and cpu.curr == NULL)
+    require(active(client, who) and may_get(cpu, who.task))
     cpu.curr = who.task
     who.task.cpu = cpu
 
@@ -184,7 +190,7 @@ def client_is_switched_in(who: Client, cpu: Cpu) -> None:
 @action(when=cfg.preemptions > 0)
 def worker_is_switched_in(who: Kworker, cpu: Cpu) -> None:
     """context_switch() (kernel/sched/core.c): a switched-out worker gets an idle CPU."""
-    require(active(kworker, who) and who.task.cpu == NULL and cpu.curr == NULL)
+    require(active(kworker, who) and may_get(cpu, who.task))
     cpu.curr = who.task
     who.task.cpu = cpu
 
@@ -192,6 +198,6 @@ def worker_is_switched_in(who: Kworker, cpu: Cpu) -> None:
 @action(when=cfg.preemptions > 0 and cfg.shrinks > 0)
 def shrinker_is_switched_in(who: Reclaimer, cpu: Cpu) -> None:
     """context_switch() (kernel/sched/core.c): a switched-out shrinker gets an idle CPU."""
-    require(active(shrinker, who) and who.task.cpu == NULL and cpu.curr == NULL)
+    require(active(shrinker, who) and may_get(cpu, who.task))
     cpu.curr = who.task
     who.task.cpu = cpu

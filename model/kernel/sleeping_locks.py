@@ -32,7 +32,7 @@ def must_be_able_to_sleep() -> None:
         )
 
 
-@routine(models="include/linux/spinlock_rt.h: rt_spin_lock")
+@routine(models="kernel/locking/spinlock_rt.c: rt_spin_lock")
 def spin_lock(lock: RawSpinlock) -> None:
     """spin_lock()."""
     if cfg.preempt_rt:
@@ -50,7 +50,7 @@ def must_not_be_a_handler() -> None:
     )
 
 
-@routine(models="include/linux/spinlock_rt.h: rt_spin_trylock")
+@routine(models="kernel/locking/spinlock_rt.c: rt_spin_trylock")
 def spin_trylock(lock: RawSpinlock) -> bool:
     """spin_trylock()."""
     if cfg.preempt_rt:

@@ -14,6 +14,8 @@ Abstractions:
 * synchronize_rcu() waits for a callback of its own, as it does without rcu_normal_wake_from_gp.
   With that, which small systems have since 6.17, RCU's own thread and a worker wake who waits: that
   this comes before callbacks that are in front on the list is missed (`callback_lists`).
+* irq_work_sync() and mutex_lock() by a caller that must not sleep are reported where they have to
+  sleep; the kernel's might_sleep() reports them always.
 * Cancelling disables a work by a count in the kernel; here callers of the barrier are few enough
   for the count to be exact.
 """
