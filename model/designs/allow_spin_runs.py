@@ -311,6 +311,19 @@ ALLOW_SPIN_RUNS = [
         bnodes=0,
     ),
     run(
+        "barrier-two-objects",
+        env="kmemleak",
+        why="two CPUs and two objects, nolock always parks; with the repair of F-1",
+        long=80_000_000,
+        properties=("barrier",),
+        barriers=1,
+        barrier_rearms=True,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "everybody",
         env="smp",
         why="all at once, one object; with the repairs of F-1 and F-10",
@@ -397,6 +410,13 @@ ALLOW_SPIN_EXPECT = [
         runs=("tick-stops-barrier",),
         verdict="violated",
         because="F-13: the barrier waits for that irq_work",
+    ),
+    expect(
+        "barrier",
+        runs=("barrier-two-objects",),
+        verdict="violated",
+        because="F-14: what an NMI parks between a task's llist_add() and irq_work_queue() is "
+        "waited for by nobody",
     ),
     expect(
         "no_lost_objects",

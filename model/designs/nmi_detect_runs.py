@@ -197,6 +197,18 @@ NMI_DETECT_RUNS = [
         other_gps=0,
     ),
     run(
+        "barrier-two-objects",
+        env="smp",
+        why="two CPUs and two objects; with the repair of F-1",
+        long=30_000_000,
+        barriers=1,
+        barrier_rearms=True,
+        nmis=1,
+        tasks=1,
+        bnodes=0,
+        other_gps=0,
+    ),
+    run(
         "everybody",
         env="smp",
         why="all at once, one object; with the repairs of F-1 and F-10",
