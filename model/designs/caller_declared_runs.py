@@ -131,7 +131,7 @@ CALLER_DECLARED_RUNS = [
         "barrier-two-objects",
         env="smp",
         why="two CPUs and two objects; with the repair of F-1",
-        long=30_000_000,
+        long=71_000_000,
         barriers=1,
         barrier_rearms=True,
         nmis=1,
