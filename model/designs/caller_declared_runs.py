@@ -143,7 +143,7 @@ CALLER_DECLARED_RUNS = [
         "barrier-two-objects-repaired",
         env="smp",
         why="the same with the repair of F-14 too",
-        long=30_000_000,
+        long=77_000_000,
         barriers=1,
         barrier_rearms=True,
         always_queue=True,

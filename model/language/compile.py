@@ -56,7 +56,7 @@ def _compile(
     modules = list(loader.modules.values())
     world = build_world(loader, root, modules, config, frozenset(properties) | ALWAYS)
     programs = {name: compile_process(world, decl) for name, decl in world.processes.items()}
-    transitions = [tr for program in programs.values() for tr in program.transitions()]
+    transitions = [tr for program in programs.values() for tr in program.transitions]
     for module in modules:
         for decl in own(module, RoutineDecl):
             if decl.kind == "action" and wanted(world, decl):

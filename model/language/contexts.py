@@ -62,19 +62,23 @@ def compile_process(world: World, decl: RoutineDecl) -> Program:
     program.analyse()
     world.marks[decl.name] = program.process().marks
     world.cookie_uses[decl.name] = frozenset(
-        tr.pc for tr in program.transitions() if _uses_cookie(program, world, tr)
+        tr.pc for tr in program.transitions if _uses_any(tr, _cookies(program, world))
     )
     return program
 
 
-def _uses_cookie(program: Program, world: World, tr: Transition) -> bool:
-    """Whether a step reads a cookie or stores one (other than the 0 of a dead local)."""
-    kinds = {name: var.type.kind for name, var in world.variables.items()}
-    kinds |= {name: kind.kind for name, kind in program.slot_types.items()}
-    exprs = (tr.guard, *fold.expressions(tr.body))
-    read = {load.var for expr in exprs for load in fold.loads(expr)}
+def _cookies(program: Program, world: World) -> set[str]:
+    """The variables, and stored locals of a process, that hold cookies."""
+    found = {name for name, var in world.variables.items() if var.type.kind == "cookie"}
+    return found | {name for name, kind in program.slot_types.items() if kind.kind == "cookie"}
+
+
+def _uses_any(tr: Transition, names: set[str]) -> bool:
+    """Whether a step reads one of these, or stores one (other than the 0 of a dead local)."""
     stored = {op.var for op in fold.flat(tr.body) if isinstance(op, Store) and op.value != Const(0)}
-    return any(kinds.get(name) == "cookie" for name in read | stored)
+    if not names.isdisjoint(stored):
+        return True
+    return not names.isdisjoint(fold.loaded((tr.guard, *fold.expressions(tr.body))))
 
 
 def _group(world: World, kind: Type) -> str:

@@ -89,8 +89,7 @@ def _slimmer(tr: Transition, read: set[str]) -> Transition:
 
 
 def _read(tr: Transition) -> set[str]:
-    exprs = (tr.guard, *fold.expressions(tr.body))
-    return {load.var for expr in exprs for load in fold.loads(expr)}
+    return fold.loaded((tr.guard, *fold.expressions(tr.body)))
 
 
 def _read_outside(machine: Machine) -> set[str]:

@@ -172,6 +172,36 @@ def loads(expr: Expr) -> Iterator[Load]:
     return (term for term in walk(expr) if isinstance(term, Load))
 
 
+def loaded(exprs: Iterable[Expr]) -> set[str]:
+    """The variables that these expressions may read."""
+    return {term.var for term in _leaves_and_loads(exprs) if isinstance(term, Load)}
+
+
+def temporaries(exprs: Iterable[Expr]) -> set[str]:
+    """The temporaries that these expressions read."""
+    return {term.name for term in _leaves_and_loads(exprs) if isinstance(term, Temp)}
+
+
+def _leaves_and_loads(exprs: Iterable[Expr]) -> list[Expr]:
+    """Like `walk`, in any order and in one go: nothing is asked more often of a machine."""
+    found: list[Expr] = []
+    rest = list(exprs)
+    while rest:
+        term = rest.pop()
+        if isinstance(term, Binary):
+            rest += (term.left, term.right)
+        elif isinstance(term, Load):
+            rest += term.index
+            found.append(term)
+        elif isinstance(term, Unary | InSet):
+            rest.append(term.value)
+        elif isinstance(term, Ite):
+            rest += (term.cond, term.then, term.other)
+        else:
+            found.append(term)
+    return found
+
+
 def expressions(ops: tuple[Op, ...]) -> Iterator[Expr]:
     """Every expression of a body."""
     for op in ops:
@@ -202,7 +232,7 @@ def without_unused(body: tuple[Op, ...]) -> tuple[Op, ...]:
     """Drop assignments to temporaries that nothing reads, and branches that do nothing."""
     used: set[str] = set()
     if any(isinstance(op, Set) for op in flat(body)):
-        used = {e.name for ex in expressions(body) for e in walk(ex) if isinstance(e, Temp)}
+        used = temporaries(expressions(body))
 
     def keep(ops: tuple[Op, ...]) -> tuple[Op, ...]:
         out: list[Op] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from model.language import fold
 from model.language.flow import Flow, Node
@@ -210,8 +211,9 @@ class Program:
         for slot in sorted(held - needed):
             yield Store(slot, (Param("self"),), Const(0))
 
-    def transitions(self) -> list[Transition]:
-        """One transition per position, in program order; ids are given later."""
+    @cached_property
+    def transitions(self) -> tuple[Transition, ...]:
+        """One transition per position, in program order; ids are given later. After `analyse`."""
         made = []
         for node, marked in self.order:
             self.written = 0
@@ -232,7 +234,7 @@ class Program:
                     node.where,
                 )
             )
-        return made
+        return tuple(made)
 
     def start(self, values: dict[str, Expr]) -> tuple[Op, ...]:
         """Operations by which an idle instance begins to run with these arguments."""
@@ -250,8 +252,7 @@ class Program:
         assigned = {op.name for op in fold.flat(body) if isinstance(op, Set)}
         copies = sorted(before & assigned)
         if copies:
-            terms = (term for expr in fold.expressions(body) for term in fold.walk(expr))
-            used = {term.name for term in terms if isinstance(term, Temp)}
+            used = fold.temporaries(fold.expressions(body))
             copies = [name for name in copies if name in used]
 
         def read(expr: Expr) -> Expr | None:
@@ -260,7 +261,7 @@ class Program:
             return None
 
         first = tuple(Set(name, Load(self.slots[name], (Param("self"),))) for name in copies)
-        return fold.without_unused((*first, *fold.rewrite_ops(body, read)))
+        return fold.without_unused((*first, *fold.rewrite_ops(body, read)) if before else body)
 
     def process(self) -> Process:
         """The finished process."""
@@ -283,12 +284,9 @@ _MARK = Set("", Const(0))
 
 def _uses_and_sets(node: Node) -> tuple[frozenset[str], frozenset[str]]:
     """Temporaries read before they are set in the node, and those it certainly sets."""
-    used: set[str] = set()
-    sets: set[str] = set()
-    for expr in (node.guard,):
-        used |= _temps(expr)
+    used, sets = fold.temporaries((node.guard,)), set[str]()
     _scan(tuple(node.ops), used, sets)
-    used |= _temps(node.cond) - sets
+    used |= fold.temporaries((node.cond,)) - sets
     return frozenset(used), frozenset(sets)
 
 
@@ -302,20 +300,15 @@ def unset(ops: tuple[Op, ...]) -> list[str]:
 def _scan(ops: tuple[Op, ...], used: set[str], sets: set[str]) -> None:
     for op in ops:
         if isinstance(op, If):
-            used |= _temps(op.cond) - sets
+            used |= fold.temporaries((op.cond,)) - sets
             left, right = set(sets), set(sets)
             _scan(op.then, used, left)
             _scan(op.other, used, right)
             sets |= left & right
             continue
-        for expr in fold.expressions((op,)):
-            used |= _temps(expr) - sets
+        used |= fold.temporaries(fold.expressions((op,))) - sets
         if isinstance(op, Set):
             sets.add(op.name)
-
-
-def _temps(expr: Expr) -> set[str]:
-    return {e.name for e in fold.walk(expr) if isinstance(e, Temp)}
 
 
 def _cell_type(kind: Type) -> Type:
