@@ -39,7 +39,7 @@ def fair_loop(start: int, edges: Edges) -> list[Step]:
             return done
         if missing:
             # Called before `missing` is another one.
-            way = _way(here, edges, lambda edge: not missing.isdisjoint(edge.everybody))  # noqa: B023 - called in this turn of the loop only
+            way = _way(here, edges, lambda edge: not missing.isdisjoint(edge.everybody))  # noqa: B023
         else:
             way = _way(here, edges, lambda edge: edge.to == start)
         for edge, to in way:
