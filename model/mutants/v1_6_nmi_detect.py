@@ -20,7 +20,7 @@ MUTANT = mutant(
     edits=[
         replace(
             "model/designs/nmi_detect.py",
-            "kvfree_rcu_barrier",
+            "wait_for_parked",
             old="irq_work_sync(parked.work)",
             new="",
         ),
