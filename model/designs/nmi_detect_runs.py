@@ -88,6 +88,7 @@ NMI_DETECT_RUNS = [
         "frees",
         env=("kmemleak", "debugobjects", "kasan"),
         why="two CPUs, a task and an NMI, slab and vmalloc objects",
+        long=2_000_000,
         nmis=1,
         vmallocs=1,
         tasks=1,
