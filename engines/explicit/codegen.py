@@ -127,7 +127,8 @@ def _check_sizes(machine: Machine) -> None:
 
 
 def max_successors(machine: Machine) -> int:
-    """No state has more successors than this."""
+    """No state has more successors than this; one of each instance at least, as its copy of the
+    state is made before it is known whether it can step."""
 
     def count(tr: Transition) -> int:
         total = 1
@@ -138,7 +139,7 @@ def max_successors(machine: Machine) -> int:
     most: dict[str, int] = {}
     for (proc, _), steps in machine.steps_at.items():
         most[proc] = max(most.get(proc, 0), sum(count(tr) for tr in steps))
-    total = sum(proc.instances * most.get(proc.name, 0) for proc in machine.processes)
+    total = sum(proc.instances * max(most.get(proc.name, 0), 1) for proc in machine.processes)
     return total + sum(count(tr) for tr in machine.actions)
 
 

@@ -61,8 +61,9 @@ def compile_process(world: World, decl: RoutineDecl) -> Program:
     )  # fmt: skip
     program.analyse()
     world.marks[decl.name] = program.process().marks
+    cookies = _cookies(program, world)
     world.cookie_uses[decl.name] = frozenset(
-        tr.pc for tr in program.transitions if _uses_any(tr, _cookies(program, world))
+        tr.pc for tr in program.transitions if _uses_any(tr, cookies)
     )
     return program
 

@@ -94,10 +94,8 @@ def _read(tr: Transition) -> set[str]:
 
 def _read_outside(machine: Machine) -> set[str]:
     """What invariants, goals and schedulers read, and where each process is."""
-    found = set()
     rest = [inv.expr for inv in machine.invariants] + [goal.expr for goal in machine.goals]
-    for expr in rest + [proc.may_run for proc in machine.processes]:
-        found |= {load.var for load in fold.loads(expr)}
+    found = fold.loaded(rest + [proc.may_run for proc in machine.processes])
     return found | {proc.pc_var for proc in machine.processes}
 
 
