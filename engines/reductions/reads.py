@@ -60,7 +60,8 @@ class Access:
     def but(self, **changes: Any) -> Access:
         """The same with other fields: `dataclasses.replace`, in a third of its time.
 
-        A machine has tens of thousands of accesses, and each is refined several times.
+        A machine has tens of thousands of accesses, and each is refined several times. A misspelt
+        name is not noticed here.
         """
         new = object.__new__(Access)
         new.__dict__.update(self.__dict__, **changes)

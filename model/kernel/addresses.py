@@ -93,7 +93,7 @@ def virt_to_page(x: Word) -> Word:
 @memory_primitive(
     requires="in_linear_map", says="the argument of virt_to_slab is in the linear map"
 )
-def virt_to_slab(x: Word) -> Slab:  # type: ignore[empty-body]
+def virt_to_slab(x: Word) -> Slab:  # type: ignore[empty-body]  # read, not run
     """Load from the struct page of `x`: its slab, or NULL for a page that is not a slab."""
 
 
@@ -106,12 +106,12 @@ def is_kfence_address(x: Word) -> Flag:
 @memory_primitive(
     requires="is_kfence_address", says="the argument of kfence_object_start is in the KFENCE pool"
 )
-def kfence_object_start(x: Word) -> Word:  # type: ignore[empty-body]
+def kfence_object_start(x: Word) -> Word:  # type: ignore[empty-body]  # read, not run
     """Read the KFENCE metadata of the page of `x`: where its object starts."""
 
 
 @memory_primitive(says="the link of the object is readable")
-def stored_start(head: Word) -> Word:  # type: ignore[empty-body]
+def stored_start(head: Word) -> Word:  # type: ignore[empty-body]  # read, not run
     """Read the word beside the link, where the free call stored the address it was given."""
 
 

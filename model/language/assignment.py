@@ -44,7 +44,7 @@ class Assignment(Expressions):
         self.local([Set(slot.name, got.expr)], stmt)
 
     def choose(self, name: str, value: ast.expr, slot: Local | None, stmt: ast.stmt) -> None:
-        """`name = choose(...)`."""
+        """`name = choose(...)`: in choices.py, which builds on this class."""
         raise NotImplementedError
 
     # --- fields -------------------------------------------------------------------------------

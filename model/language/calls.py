@@ -26,7 +26,7 @@ class Calls(Choices):
     """How an action starts a process; None elsewhere."""
 
     def block(self, body: list[ast.stmt]) -> None:
-        """Lower a list of statements."""
+        """Lower a list of statements: in statements.py, which builds on this class."""
         raise NotImplementedError
 
     # --- inlining -----------------------------------------------------------------------------

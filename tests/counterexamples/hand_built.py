@@ -107,7 +107,7 @@ class Builder:
     def machine(self, **more: object) -> Machine:
         return Machine(
             self.name, {"cpus": 1, "objects": 2}, tuple(self.variables), tuple(self.processes),
-            tuple(self.transitions), **more,  # type: ignore[arg-type]
+            tuple(self.transitions), **more,  # type: ignore[arg-type]  # any fields
         )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def test_a_trace_that_does_not_violate_is_refused(kind: str, prop: str, says: st
     if kind == "check":
         firings = firings[:-2]
     with pytest.raises(ReplayError, match=says):
-        build_trace(machine, prop, "message", kind, firings)  # type: ignore[arg-type]
+        build_trace(machine, prop, "message", kind, firings)  # type: ignore[arg-type]  # a str
 
 
 def test_what_engines_report_is_understood() -> None:
