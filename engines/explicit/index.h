@@ -297,8 +297,13 @@ ALWAYS_INLINE void nl_growth_move(struct nl_growth *g, const struct nl_index *x,
 		if (!entry)
 			continue;
 		x->table[i] = 0;
-		if (at < end || end <= NL_FIRST_ENTRIES)
+		if (at < end || end <= NL_FIRST_ENTRIES) {
 			at = x->entries;
+		} else {
+			const unsigned hits = nl_index_hits(x->table + at, 0);
+
+			at += hits ? (unsigned)__builtin_ctz(hits) : NL_LINE;
+		}
 		while (at < x->entries && !nl_index_take(&x->table[at], entry, shared))
 			at++;
 		if (at == x->entries)
