@@ -218,27 +218,14 @@ ALWAYS_INLINE void nl_index_prefetch_state(const struct nl_index *x, const struc
 
 /* --- growing ----------------------------------------------------------------------------------- */
 
-/* Takes a free entry; where others do so at the same time, only if it still is free. */
-ALWAYS_INLINE int nl_index_take(uint64_t *at, uint64_t entry, int shared)
-{
-	uint64_t none = 0;
-
-	if (__atomic_load_n(at, __ATOMIC_RELAXED))
-		return 0;
-	if (shared)
-		return __atomic_compare_exchange_n(at, &none, entry, 0, __ATOMIC_RELAXED,
-						   __ATOMIC_RELAXED);
-	*at = entry;
-	return 1;
-}
-
 /* Enters what is known not to be there. */
 ALWAYS_INLINE void nl_index_enter(const struct nl_index *x, uint64_t entry)
 {
 	uint64_t at = nl_index_home(x, entry);
 
-	while (!nl_index_take(&x->table[at], entry, 0))
+	while (x->table[at])
 		at = nl_index_after(x, at);
+	x->table[at] = entry;
 }
 
 static inline int nl_index_open(struct nl_index *x, uint64_t most_entries)
@@ -286,9 +273,22 @@ static inline uint64_t nl_growth_zone(const struct nl_growth *g, const struct nl
 	return end <= NL_FIRST_ENTRIES ? 0 : (uint64_t)(least / lines) * NL_LINE;
 }
 
-/* Moves a part of the zone that ends with `end`; other threads may move the others. */
+/*
+ * Where what is in its own place at `from` or after it belongs, but for the first line of that: it
+ * may have entries from before `from`, too.
+ */
+static inline uint64_t nl_growth_goal(const struct nl_growth *g, const struct nl_index *x,
+				      uint64_t from)
+{
+	return (from / NL_LINE * (x->entries / NL_LINE) / (g->before / NL_LINE) + 1) * NL_LINE;
+}
+
+/*
+ * Moves a part of a zone to the entries from `low` to `high`, where nobody else is at work. What
+ * belongs elsewhere, or finds no place there, is put aside.
+ */
 ALWAYS_INLINE void nl_growth_move(struct nl_growth *g, const struct nl_index *x, uint64_t from,
-				  uint64_t to, uint64_t end, int shared)
+				  uint64_t to, uint64_t low, uint64_t high)
 {
 	for (uint64_t i = from; i < to; i++) {
 		const uint64_t entry = x->table[i];
@@ -297,18 +297,34 @@ ALWAYS_INLINE void nl_growth_move(struct nl_growth *g, const struct nl_index *x,
 		if (!entry)
 			continue;
 		x->table[i] = 0;
-		if (at < end || end <= NL_FIRST_ENTRIES) {
-			at = x->entries;
-		} else {
+		if (at >= low && at < high) {
+			/* Without a branch for each entry before the free one. */
 			const unsigned hits = nl_index_hits(x->table + at, 0);
 
 			at += hits ? (unsigned)__builtin_ctz(hits) : NL_LINE;
+			while (at < high && x->table[at])
+				at++;
+		} else {
+			at = high;
 		}
-		while (at < x->entries && !nl_index_take(&x->table[at], entry, shared))
-			at++;
-		if (at == x->entries)
+		if (at < high)
+			x->table[at] = entry;
+		else
 			g->aside[__atomic_fetch_add(&g->count, 1, __ATOMIC_RELAXED)] = entry;
 	}
+}
+
+/* Moves the share of the zone from `begin` to `end` that falls to `me` of so many threads. */
+static inline void nl_growth_share(struct nl_growth *g, const struct nl_index *x, uint64_t begin,
+				   uint64_t end, uint32_t me, uint32_t threads)
+{
+	const uint64_t lines = (end - begin) / NL_LINE;
+	const uint64_t from = begin + lines * me / threads * NL_LINE;
+	const uint64_t to = begin + lines * (me + 1) / threads * NL_LINE;
+	const uint64_t low = me ? nl_growth_goal(g, x, from) : end;
+	const uint64_t high = me + 1 < threads ? nl_growth_goal(g, x, to) : x->entries;
+
+	nl_growth_move(g, x, from, to, low < end ? end : low, end <= NL_FIRST_ENTRIES ? 0 : high);
 }
 
 static inline void nl_growth_end(struct nl_growth *g, const struct nl_index *x)
@@ -328,7 +344,7 @@ static inline int nl_index_grow(struct nl_index *x, uint64_t entries)
 		return 0;
 	for (uint64_t end = g.before, begin; end; end = begin) {
 		begin = nl_growth_zone(&g, x, end);
-		nl_growth_move(&g, x, begin, end, end, 0);
+		nl_growth_share(&g, x, begin, end, 0, 1);
 	}
 	nl_growth_end(&g, x);
 	return 1;

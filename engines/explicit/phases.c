@@ -81,33 +81,50 @@ void nl_look_up(struct nl_sharing *p, struct nl_tally *t, uint32_t k)
 	BY_WORDS(look_up_of, p, k)
 }
 
-/* Reads who has the claims, and counts what is new. */
-void nl_settle(struct nl_sharing *p, uint32_t k)
+/*
+ * Lists the slots that have the claims on their states. Whether a slot has is as good as random, so
+ * no branch depends on it.
+ */
+static void list_fresh(const struct nl_sharing *p, struct piece *piece, uint32_t first)
 {
-	struct nl_search *x = p->x;
-	struct piece *piece = &p->pieces[k];
+	const struct nl_search *x = p->x;
 	const struct nl_batch *b = &piece->b;
-	uint32_t slot = 0;
+	uint32_t count = 0;
 
-	piece->fresh = piece->edges = 0;
-	for (uint32_t i = 0; i < b->count; i++)
-		if (piece->to[i] == NL_NONE)
-			__builtin_prefetch(&x->index.table[b->places[i]], 1);
+	for (uint32_t i = 0; i < b->count; i++) {
+		const uint64_t entry = x->index.table[b->places[i]];
+		const uint32_t by = nl_claim_slot(&x->index, x->count, entry);
+
+		piece->claim[i] = by;
+		piece->fresh[count] = i;
+		count += (piece->to[i] == NL_NONE) & (by == first + i);
+		piece->found[i] = count;
+	}
+	piece->fresh_count = count;
+}
+
+static uint32_t add_edges(const struct nl_search *x, const struct piece *piece)
+{
+	const struct nl_batch *b = &piece->b;
+	uint32_t slot = 0, edges = 0;
+
 	for (uint32_t i = 0; i < b->states; i++) {
 		const uint32_t from = (uint32_t)b->first + i;
 
-		for (; slot < b->ends[i]; slot++) {
-			if (piece->to[slot] == NL_NONE) {
-				const uint64_t entry = x->index.table[b->places[slot]];
-
-				piece->claim[slot] = nl_claim_slot(&x->index, x->count, entry);
-				piece->fresh += piece->claim[slot] == nl_first_slot(p, k) + slot;
-			}
-			if (x->graph && b->actors[slot])
-				piece->edges += (uint32_t)nl_add_edge(&x->nodes[from], from,
-								      piece->to[slot]);
-		}
+		for (; slot < b->ends[i]; slot++)
+			if (b->actors[slot])
+				edges += (uint32_t)nl_add_edge(&x->nodes[from], from, piece->to[slot]);
 	}
+	return edges;
+}
+
+/* Reads who has the claims, and counts what is new. */
+void nl_settle(struct nl_sharing *p, uint32_t k)
+{
+	struct piece *piece = &p->pieces[k];
+
+	list_fresh(p, piece, (uint32_t)nl_first_slot(p, k));
+	piece->edges = p->x->graph ? add_edges(p->x, piece) : 0;
 }
 
 /* Gives each piece its numbers; one thread does it for all. */
@@ -118,17 +135,29 @@ void nl_number(struct nl_sharing *p)
 	for (uint32_t k = 0; k < p->count; k++) {
 		p->pieces[k].first_number = states;
 		p->pieces[k].first_edge = edges;
-		states += p->pieces[k].fresh;
+		states += p->pieces[k].fresh_count;
 		edges += p->pieces[k].edges;
 	}
 }
 
-/* Whether the state of a slot is new, and the slot the first that has it. */
-ALWAYS_INLINE int is_fresh(const struct nl_sharing *p, uint32_t k, uint32_t slot)
+/* The end marks of a piece's states, a word of them at a time: others write beside them. */
+static void mark_ends(const struct nl_search *x, const struct piece *piece)
 {
-	const struct piece *piece = &p->pieces[k];
+	const struct nl_batch *b = &piece->b;
+	uint64_t at = nl_parents_end(b->first, piece->first_number) / 64, marks = 0;
 
-	return piece->to[slot] == NL_NONE && piece->claim[slot] == nl_first_slot(p, k) + slot;
+	for (uint32_t i = 0; i < b->states; i++) {
+		const uint32_t found = b->ends[i] ? piece->found[b->ends[i] - 1] : 0;
+		const uint64_t end = nl_parents_end(b->first + i, piece->first_number + found);
+
+		if (end / 64 != at) {
+			__atomic_fetch_or(&x->parents[at], marks, __ATOMIC_RELAXED);
+			at = end / 64;
+			marks = 0;
+		}
+		marks |= 1ull << (end % 64);
+	}
+	__atomic_fetch_or(&x->parents[at], marks, __ATOMIC_RELAXED);
 }
 
 ALWAYS_INLINE void enter_of(struct nl_sharing *p, uint32_t k, unsigned words)
@@ -136,26 +165,18 @@ ALWAYS_INLINE void enter_of(struct nl_sharing *p, uint32_t k, unsigned words)
 	struct nl_search *x = p->x;
 	struct piece *piece = &p->pieces[k];
 	const struct nl_batch *b = &piece->b;
-	uint64_t count = piece->first_number;
-	uint32_t slot = 0;
 
-	for (uint32_t i = 0; i < b->count; i++)
-		if (is_fresh(p, k, i))
-			__builtin_prefetch(&x->index.table[b->places[i]], 1);
-	for (uint32_t i = 0; i < b->states; i++) {
-		uint64_t end;
+	for (uint32_t i = 0; i < piece->fresh_count; i++)
+		__builtin_prefetch(&x->index.table[b->places[piece->fresh[i]]], 1);
+	for (uint32_t i = 0; i < piece->fresh_count; i++) {
+		const uint32_t slot = piece->fresh[i];
+		const uint64_t number = piece->first_number + i;
 
-		for (; slot < b->ends[i]; slot++) {
-			if (!is_fresh(p, k, slot))
-				continue;
-			nl_store_put(&x->states, count, b->slots + (uint64_t)slot * words, words);
-			x->index.table[b->places[slot]] =
-				nl_entry(&x->index, count, b->hashes[slot]);
-			piece->to[slot] = (uint32_t)count++;
-		}
-		end = nl_parents_end(b->first + i, count);
-		__atomic_fetch_or(&x->parents[end / 64], 1ull << (end % 64), __ATOMIC_RELAXED);
+		nl_store_put(&x->states, number, b->slots + (uint64_t)slot * words, words);
+		x->index.table[b->places[slot]] = nl_entry(&x->index, number, b->hashes[slot]);
+		piece->to[slot] = (uint32_t)number;
 	}
+	mark_ends(x, piece);
 }
 
 /* Stores the states that are new, and turns their claims into entries. */

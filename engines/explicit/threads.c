@@ -74,10 +74,8 @@ static void grow_together(struct nl_sharing *p, uint32_t me)
 	const struct nl_index *x = &p->x->index;
 
 	for (uint64_t end = p->growth.before, begin; end; end = begin) {
-		const uint64_t size = end - (begin = nl_growth_zone(&p->growth, x, end));
-
-		nl_growth_move(&p->growth, x, begin + size * me / p->threads,
-			       begin + size * (me + 1) / p->threads, end, 1);
+		begin = nl_growth_zone(&p->growth, x, end);
+		nl_growth_share(&p->growth, x, begin, end, me, p->threads);
 		meet(p);
 	}
 	if (!me)
@@ -115,7 +113,7 @@ static void finish_round(struct nl_sharing *p)
 	uint64_t next = x->next;
 
 	for (uint32_t k = 0; k < p->count; k++) {
-		x->count += p->pieces[k].fresh;
+		x->count += p->pieces[k].fresh_count;
 		x->edge_count += p->pieces[k].edges;
 		next += p->pieces[k].b.states;
 	}
@@ -235,6 +233,8 @@ void nl_sharing_close(struct nl_sharing *p)
 
 		nl_release(piece->to, piece->b.most_slots * sizeof(*piece->to));
 		nl_release(piece->claim, piece->b.most_slots * sizeof(*piece->claim));
+		nl_release(piece->fresh, piece->b.most_slots * sizeof(*piece->fresh));
+		nl_release(piece->found, piece->b.most_slots * sizeof(*piece->found));
 		nl_batch_close(&piece->b);
 	}
 	free(p->pieces);
@@ -261,7 +261,10 @@ struct nl_sharing *nl_sharing_open(struct nl_search *x)
 
 		piece->to = nl_reserve(slots * sizeof(*piece->to));
 		piece->claim = nl_reserve(slots * sizeof(*piece->claim));
-		if (!nl_batch_open(&piece->b, PIECE, slots) || !piece->to || !piece->claim) {
+		piece->fresh = nl_reserve(slots * sizeof(*piece->fresh));
+		piece->found = nl_reserve(slots * sizeof(*piece->found));
+		if (!nl_batch_open(&piece->b, PIECE, slots) || !piece->to || !piece->claim ||
+		    !piece->fresh || !piece->found) {
 			nl_sharing_close(p);
 			return NULL;
 		}
