@@ -24,6 +24,8 @@
 #define NL_MANY_ENTRIES (1u << 21)
 #define NL_LINE 8 /* entries of a cache line */
 #define NL_CLAIM (1u << 31)
+#define NL_GROWTH_LINES 16
+#define NL_GROWTH_GOALS (2 * NL_GROWTH_LINES + 2) /* a table that grows is mostly not more than doubled */
 
 struct nl_index {
 	uint64_t *table;
@@ -284,34 +286,71 @@ static inline uint64_t nl_growth_goal(const struct nl_growth *g, const struct nl
 }
 
 /*
- * Moves a part of a zone to the entries from `low` to `high`, where nobody else is at work. What
- * belongs elsewhere, or finds no place there, is put aside.
+ * Puts an entry into the first free place from its own on, or aside; returns that place, or `high`.
  */
-ALWAYS_INLINE void nl_growth_move(struct nl_growth *g, const struct nl_index *x, uint64_t from,
-				  uint64_t to, uint64_t low, uint64_t high)
+static inline uint64_t nl_growth_put(struct nl_growth *g, const struct nl_index *x, uint64_t entry,
+				     uint64_t low, uint64_t high)
 {
+	uint64_t at = nl_index_home(x, entry);
+
+	if (at < low)
+		at = high;
+	while (at < high && x->table[at])
+		at++;
+	if (at < high) {
+		x->table[at] = entry;
+		return at;
+	}
+	g->aside[__atomic_fetch_add(&g->count, 1, __ATOMIC_RELAXED)] = entry;
+	return high;
+}
+
+/*
+ * Moves some lines of a zone. Nearly all belong to the few lines from `first` on; how much of these
+ * is taken is counted, because reading what has just been written there would take longer.
+ */
+static inline void nl_growth_block(struct nl_growth *g, const struct nl_index *x, uint64_t from,
+				   uint64_t to, uint64_t low, uint64_t high)
+{
+	const uint64_t begin = nl_growth_goal(g, x, from) - NL_LINE, end = nl_growth_goal(g, x, to);
+	const uint64_t first = (begin < low ? low : begin) / NL_LINE;
+	const uint64_t after = (end < high ? end : high) / NL_LINE;
+	const uint64_t all = after > first ? after - first : 0;
+	const uint64_t lines = all < NL_GROWTH_GOALS ? all : NL_GROWTH_GOALS;
+	uint8_t taken[NL_GROWTH_GOALS];
+
+	for (uint64_t l = 0; l < lines; l++)
+		for (taken[l] = 0; taken[l] < NL_LINE && x->table[(first + l) * NL_LINE + taken[l]];)
+			taken[l]++;
 	for (uint64_t i = from; i < to; i++) {
 		const uint64_t entry = x->table[i];
-		uint64_t at = nl_index_home(x, entry);
+		const uint64_t l = nl_index_home(x, entry) / NL_LINE - first;
+		uint64_t at;
 
 		if (!entry)
 			continue;
 		x->table[i] = 0;
-		if (at >= low && at < high) {
-			/* Without a branch for each entry before the free one. */
-			const unsigned hits = nl_index_hits(x->table + at, 0);
-
-			at += hits ? (unsigned)__builtin_ctz(hits) : NL_LINE;
-			while (at < high && x->table[at])
-				at++;
-		} else {
-			at = high;
+		if (l < lines && taken[l] < NL_LINE) {
+			x->table[(first + l) * NL_LINE + taken[l]++] = entry;
+			continue;
 		}
-		if (at < high)
-			x->table[at] = entry;
-		else
-			g->aside[__atomic_fetch_add(&g->count, 1, __ATOMIC_RELAXED)] = entry;
+		at = nl_growth_put(g, x, entry, low, high) / NL_LINE - first;
+		if (at < lines)
+			taken[at]++;
 	}
+}
+
+/*
+ * Moves a part of a zone to the entries from `low` to `high`, where nobody else is at work. What
+ * belongs elsewhere, or finds no place there, is put aside.
+ */
+static inline void nl_growth_move(struct nl_growth *g, const struct nl_index *x, uint64_t from,
+				  uint64_t to, uint64_t low, uint64_t high)
+{
+	const uint64_t block = NL_GROWTH_LINES * NL_LINE;
+
+	for (; from < to; from += block)
+		nl_growth_block(g, x, from, to - from < block ? to : from + block, low, high);
 }
 
 /* Moves the share of the zone from `begin` to `end` that falls to `me` of so many threads. */

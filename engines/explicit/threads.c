@@ -19,9 +19,9 @@
 #include <stdlib.h>
 
 enum {
-	PIECE = 128,              /* states, and as few as LEAST_PIECE at the end of a level */
+	PIECE = 256,              /* states, and as few as LEAST_PIECE at the end of a level */
 	LEAST_PIECE = 32,
-	PIECES_PER_THREAD = 32,
+	PIECES_PER_THREAD = 16,
 	MOST_SLOTS = 1 << 18,     /* of a piece */
 	SPINS = 4096,             /* before a waiting thread lets others have its core */
 };
