@@ -71,9 +71,11 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="small machines; nothing is written")
     parser.add_argument("--no-write", action="store_true", help="print only")
     parser.add_argument("--nolock", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--expected", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.nolock:
-        print(json.dumps(search(args.nolock[0], reduced=args.nolock[1] == "reduced")))
+        name, how = args.nolock
+        print(json.dumps(search(name, reduced=how == "reduced", expected=args.expected)))
         return
     if args.runs < 1:
         parser.error("--runs must be positive")
@@ -108,7 +110,7 @@ def race(name: str, runs: int) -> Race:
         turns = []
         for at in range(runs):
             _progress(name, at, runs)
-            turn = {"nolock": by_nolock(name, cache, reduced=False)}
+            turn = {"nolock": by_nolock(name, cache, reduced=False, expected=states)}
             turn |= {checker: by_other(built) for checker, built in checkers.items()}
             turns.append(turn)
     found = {sample.states for turn in turns for sample in turn.values()}
@@ -173,13 +175,16 @@ def by_other(built: Built) -> Sample:
     )
 
 
-def by_nolock(name: str, cache: Path, *, reduced: bool) -> Sample:
-    """One search by nolock, in a process of its own that has no compiled model yet."""
+def by_nolock(name: str, cache: Path, *, reduced: bool, expected: int = 0) -> Sample:
+    """One search by nolock, in a process of its own that has no compiled model yet.
+
+    It makes room for the expected states, as SPIN and Rumur do.
+    """
     for model in (cache / "nolock").glob("model-*"):
         model.unlink()
     cache.mkdir(exist_ok=True)
     words = [sys.executable, "-m", "benchmarks.peers", "--nolock", name]
-    words.append("reduced" if reduced else "plain")
+    words += ["reduced" if reduced else "plain", "--expected", str(expected)]
     began = time.monotonic()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
@@ -199,13 +204,14 @@ def by_nolock(name: str, cache: Path, *, reduced: bool) -> Sample:
     )
 
 
-def search(name: str, *, reduced: bool) -> dict[str, float]:
+def search(name: str, *, reduced: bool, expected: int) -> dict[str, float]:
     """In the child: one thread, the C engine; compiled for speed where only the rate counts."""
     machine, compiler = machine_named(name), find_compiler()
     options = Options(
         engine="c",
         reductions=ALL_REDUCTIONS if reduced else NO_REDUCTIONS,
         compiler=compiler and replace(compiler, optimise=not reduced),
+        expected=expected,
     )
     found = explore(machine, options)
     if not found.complete or found.violations:

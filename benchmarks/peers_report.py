@@ -175,8 +175,9 @@ def as_markdown(
             "*states/s* and *search* are what nolock and `pan` say of themselves; Rumur says whole "
             "seconds only, so its process is timed. *build*: for SPIN and Rumur from the exported "
             "text to a program (`spin` or `rumur`, then `gcc -O3`), for nolock generating and "
-            "compiling the C of the steps. *to verdict* is all of the waiting: for nolock the "
-            "whole process with starting Python, compiling the design and an empty cache. *CPU* is "
+            "compiling the C of the steps (with -O3, too, where all states are counted). *to "
+            "verdict* is all of the waiting: for nolock the whole process with starting Python, compiling the "
+            "design and an empty cache. *CPU* is "
             "of the searching process, *B/state* its largest resident set; nolock's "
             "has Python and the compiled design in it.",
             "",
@@ -186,7 +187,8 @@ def as_markdown(
             "without partial order, exhaustive (no hash compaction), its hash table with a place "
             "for each state, states stored as they are (`-DNOCOMP`, which is faster); Rumur "
             "without symmetry, without traces, its set large enough from the "
-            "start, compiled as it advises; nolock without reductions.",
+            "start, compiled as it advises; nolock without reductions, its steps compiled for "
+            "speed and its table with a place for each state (`--optimise --expect-states N`).",
             "",
             *_markdown_table(races),
             "",

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.cases import Case, target_of
 from benchmarks.measure import Measured
 from benchmarks.memory_rate import MemoryRate
-from engines.explicit.compiler import GENERATED_FLAGS, find_compiler
+from engines.explicit.compiler import find_compiler
 
 _COLUMNS = (
     *("machine", "search", "bits", "states", "states/s", "B/state", "compile", "search time"),
@@ -84,7 +84,7 @@ def this_host() -> Host:
     """The machine that this runs on."""
     compiler = find_compiler()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    optimise = " ".join(flag for flag in GENERATED_FLAGS if flag.startswith("-O"))
+    flags = compiler.generated_flags if compiler else ()
     return Host(
         cpu=_cpu_model(),
         cores=os.cpu_count() or 1,
@@ -92,7 +92,7 @@ def this_host() -> Host:
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
         compiler=compiler.version.splitlines()[0] if compiler else "no C compiler",
-        flags=optimise,
+        flags=next((flag for flag in reversed(flags) if flag.startswith("-O")), ""),
         date=datetime.now(UTC).date().isoformat(),
     )
 

@@ -50,6 +50,7 @@ class Search:
     threads: int = 1
     fingerprints: bool = False
     optimise: bool = False
+    expected: int = 0
 
 
 @dataclass(frozen=True)

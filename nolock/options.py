@@ -114,6 +114,10 @@ def search_options(command: Command) -> Command:
             help="Lossy: store hashes of states; verdicts say how likely one was missed.",
         ),
         click.option(
+            "--expect-states", type=click.IntRange(0), default=0, metavar="N",
+            help="Make room for N states at once, which is faster than to grow.",
+        ),
+        click.option(
             "--optimise", is_flag=True,
             help="Compile for speed; pays in searches of minutes.",
         ),
@@ -220,6 +224,7 @@ class Given:
             threads=self.values["threads"],
             fingerprints=self.values["fingerprints"],
             optimise=self.values["optimise"],
+            expected=self.values["expect_states"],
         )
 
     def _knobs(self) -> tuple[tuple[str, int], ...]:

@@ -57,7 +57,7 @@ class Size:
     @property
     def bytes_per_state(self) -> int:
         """About what the engine needs for each: itself, its place in the index, and edges."""
-        return 14 if self.fingerprints else -(-self.bits // 8) + 28
+        return 14 if self.fingerprints else -(-self.bits // 8) + 30
 
 
 Report = Callable[[Size | Progress], None]
@@ -79,6 +79,7 @@ def run_job(job: Job, report: Report) -> Result:
         keep_c=keep_c,
         threads=job.search.threads,
         fingerprints=job.search.fingerprints,
+        expected=job.search.expected,
         compiler=None if job.search.engine == "python" else _compiler(job),
     )
     machine, result = _searched(job, settings, options, report)

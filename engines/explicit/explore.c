@@ -48,7 +48,7 @@ static uint64_t bytes_for(const struct nl_search *x, uint64_t states)
 /* Entries for as many states as there can be; rounded up, as sizes are to whole lines. */
 static uint64_t most_entries(const struct nl_search *x)
 {
-	return (x->capacity / 32 + NL_FIRST_ENTRIES) * 40;
+	return (x->capacity / 32 + NL_FIRST_ENTRIES) * (x->index.fingerprints ? 40 : 48);
 }
 
 /*
@@ -60,7 +60,7 @@ uint64_t nl_index_wanted(const struct nl_search *x, uint64_t states)
 	const uint64_t enough = most_entries(x);
 	uint64_t entries = NL_FIRST_ENTRIES;
 
-	while (nl_index_room(entries) < states && entries < enough)
+	while (nl_index_room(&x->index, entries) < states && entries < enough)
 		entries = nl_index_next(&x->index, entries);
 	return entries < enough ? entries : enough;
 }
@@ -75,7 +75,8 @@ static uint64_t memory_for(const struct nl_search *x, uint64_t more, uint64_t en
 /* Whether so many more states and edges are within the limits. */
 int nl_has_room(const struct nl_search *x, uint64_t more)
 {
-	const uint64_t entries = nl_index_wanted(x, x->count + more);
+	const uint64_t wanted = nl_index_wanted(x, x->count + more);
+	const uint64_t entries = wanted > x->index.entries ? wanted : x->index.entries;
 
 	return x->count + more <= x->capacity && memory_for(x, more, entries) <= x->memory_limit &&
 	       (!x->graph || x->edge_count + more <= x->edge_capacity);
@@ -230,7 +231,20 @@ void nl_free(struct nl_search *x)
 	free(x);
 }
 
-static int open_search(struct nl_search *x, uint32_t bytes)
+/*
+ * The first size of the index: as if `expected` states had been found already. If these would take
+ * more memory than there is, half as many, and so on.
+ */
+static uint64_t first_entries(const struct nl_search *x, uint64_t expected)
+{
+	if (expected > x->capacity)
+		expected = x->capacity;
+	while (expected && memory_for(x, expected, nl_index_wanted(x, expected)) > x->memory_limit)
+		expected /= 2;
+	return nl_index_wanted(x, expected);
+}
+
+static int open_search(struct nl_search *x, uint32_t bytes, uint64_t expected)
 {
 	if (!nl_store_open(&x->states, x->capacity, bytes))
 		return 0;
@@ -240,27 +254,26 @@ static int open_search(struct nl_search *x, uint32_t bytes)
 		x->edges = nl_reserve_in_order(x->edge_capacity * sizeof(*x->edges));
 	}
 	return x->parents && (!x->graph || (x->nodes && x->edges)) &&
-	       nl_index_open(&x->index, most_entries(x)) && nl_tally_open(&x->tally) &&
+	       nl_index_open(&x->index, first_entries(x, expected), most_entries(x)) &&
+	       nl_tally_open(&x->tally) &&
 	       nl_batch_open(&x->batch, BATCH, BATCH + nl_model.max_successors);
 }
 
 /* A state that is stored whole takes this much at least, its place in the index included. */
 static uint64_t least_bytes(const struct nl_search *x, uint32_t bytes)
 {
-	const uint64_t entry = sizeof(uint64_t) * 5 / 4;
-
-	return x->index.fingerprints ? entry : bytes + entry;
+	return x->index.fingerprints ? sizeof(uint64_t) * 5 / 4 : bytes + sizeof(uint64_t) * 3 / 2;
 }
 
 /*
  * A search that has seen the initial state, or NULL where there is no address space for it. `bytes`:
  * of the words of a state, so many hold something. Several threads search levels of `least_shared`
  * states and more. With `most_levels` the search ends after so many levels; it merges no steps and
- * judges goals in states of rest only.
+ * judges goals in states of rest only. For `expected` states the index need not grow.
  */
 struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t bytes,
 			 uint32_t threads, uint32_t least_shared, int fingerprints,
-			 uint32_t most_levels)
+			 uint32_t most_levels, uint64_t expected)
 {
 	struct nl_search *x = calloc(1, sizeof(*x));
 
@@ -274,10 +287,10 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t by
 	x->most_levels = most_levels ? most_levels : UINT64_MAX;
 	x->apart = most_levels != 0;
 	x->capacity = memory_limit / least_bytes(x, bytes) + 2;
-	if (x->capacity > nl_index_room(NL_MOST_ENTRIES) - NL_FIRST_ENTRIES)
-		x->capacity = nl_index_room(NL_MOST_ENTRIES) - NL_FIRST_ENTRIES;
+	if (x->capacity > nl_index_room(&x->index, NL_MOST_ENTRIES) - NL_FIRST_ENTRIES)
+		x->capacity = nl_index_room(&x->index, NL_MOST_ENTRIES) - NL_FIRST_ENTRIES;
 	x->edge_capacity = memory_limit / sizeof(*x->edges);
-	if (!open_search(x, bytes) || (threads > 1 && !(x->sharing = nl_sharing_open(x)))) {
+	if (!open_search(x, bytes, expected) || (threads > 1 && !(x->sharing = nl_sharing_open(x)))) {
 		nl_free(x);
 		return NULL;
 	}

@@ -40,7 +40,7 @@ Engine = Literal["auto", "c", "python"]
 class Options:
     """How to search. `memory` is in bytes; without it, three quarters of what is available.
 
-    `threads` and `fingerprints` are for the C engine (see `Storing`).
+    `threads`, `fingerprints` and `expected` are for the C engine (see `Storing`).
 
     `auto` takes C where there is a compiler.
     `keep_c` is where the generated C is written to. `compiler` is what `find_compiler()` found;
@@ -55,6 +55,7 @@ class Options:
     compiler: Compiler | None = None
     threads: int = 1
     fingerprints: bool = False
+    expected: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ class _Searcher:
         limits = self.limits
         if limits.seconds is not None:
             limits = replace(limits, seconds=limits.seconds - used)
-        storing = Storing(self.options.threads, self.options.fingerprints)
+        options = self.options
+        storing = Storing(options.threads, options.fingerprints, options.expected)
         return self._search(renaming, limits, storing, self.progress)
 
     def with_short_traces(self, result: Exploration, renaming: Symmetry | None) -> Exploration:

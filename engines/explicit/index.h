@@ -62,10 +62,13 @@ ALWAYS_INLINE uint64_t nl_hash(const word *s, unsigned words)
 
 /* --- sizes ------------------------------------------------------------------------------------- */
 
-/* How many states may be entered: four fifths. */
-ALWAYS_INLINE uint64_t nl_index_room(uint64_t entries)
+/*
+ * How many states may be entered: two thirds, because beyond that many a line is full, and whoever
+ * looks there has to wait for the next one. Four fifths where the table is nearly all that is stored.
+ */
+ALWAYS_INLINE uint64_t nl_index_room(const struct nl_index *x, uint64_t entries)
 {
-	return entries / 5 * 4;
+	return x->fingerprints ? entries / 5 * 4 : entries / 3 * 2;
 }
 
 /*
@@ -230,9 +233,9 @@ ALWAYS_INLINE void nl_index_enter(const struct nl_index *x, uint64_t entry)
 	x->table[at] = entry;
 }
 
-static inline int nl_index_open(struct nl_index *x, uint64_t most_entries)
+static inline int nl_index_open(struct nl_index *x, uint64_t entries, uint64_t most_entries)
 {
-	x->entries = NL_FIRST_ENTRIES;
+	x->entries = entries;
 	x->most_entries = most_entries;
 	x->table = nl_reserve(nl_index_bytes(most_entries));
 	return x->table != NULL;

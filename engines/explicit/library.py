@@ -65,7 +65,7 @@ def open_library(path: Path) -> Any:
     pointer, number, state = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32
     signatures: dict[str, tuple[Any, list[Any]]] = {
         # explore.c
-        "nl_new": (pointer, [pointer, number, *3 * [state], ctypes.c_int, state]),
+        "nl_new": (pointer, [pointer, number, *3 * [state], ctypes.c_int, state, number]),
         "nl_slice": (ctypes.c_int, [pointer, number]),
         "nl_free": (None, [pointer]),
         "nl_shed": (None, [pointer]),

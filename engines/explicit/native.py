@@ -122,6 +122,7 @@ class _Search:
             SHARED_FROM,
             storing.fingerprints,
             limits.levels or 0,
+            storing.expected,
         )
         if not handle:
             raise MemoryError(

@@ -39,10 +39,12 @@ class Storing:
     """How the C engine searches; the Python engine has one thread and stores whole states.
 
     With `fingerprints` a state is known by 63 bits of hash, so that one may be taken for another.
+    The index has room for `expected` states from the beginning, as far as memory allows.
     """
 
     threads: int = 1
     fingerprints: bool = False
+    expected: int = 0
 
     @property
     def engine(self) -> str:

@@ -139,10 +139,36 @@ def test_without_its_trace_nothing_is_reported(monkeypatch: pytest.MonkeyPatch) 
     assert (found.reason, dict(found.violations)) == ("interrupted", {})
 
 
+@pytest.mark.parametrize("expected", [1, 4000, 262_144, 10**12])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("fingerprints", [False, True])
+def test_room_from_the_beginning(threads: int, expected: int, fingerprints: bool) -> None:
+    """More or fewer states than expected: the same is found, within the same limit."""
+    machine = wide()
+    limit = 64 << 20
+    options = replace(PLAIN, threads=threads, fingerprints=fingerprints, memory=limit)
+    usual = explore(machine, options)
+    found = explore(machine, replace(options, expected=expected))
+    assert usual.complete and told(found) == told(usual)
+    assert found.memory <= limit
+    if expected == found.states and threads == 1:
+        assert found.memory == usual.memory
+
+
+@pytest.mark.parametrize("memory", [1 << 12, 1 << 16, 1 << 21])
+def test_no_room_for_what_is_expected(memory: int) -> None:
+    """Guards against a search that never begins, or that takes more than it may."""
+    options = replace(PLAIN, memory=memory)
+    usual = explore(counters(9, 7), options)
+    found = explore(counters(9, 7), replace(options, expected=10**12))
+    assert usual.reason == found.reason == "memory"
+    assert (found.states, found.memory) == (usual.states, usual.memory)
+
+
 def test_bytes_per_state() -> None:
     """Without goals: the state, two bits for its parent, and its place in the index."""
     machine = counters(7, 7)
-    assert explore(machine, PLAIN).bytes_per_state <= 3 + 0.25 + 15.1
+    assert explore(machine, PLAIN).bytes_per_state <= 3 + 0.25 + 18.1
     # States that were expanded are given back in pieces of 2 MiB, so this holds for large searches.
     assert explore(machine, replace(PLAIN, fingerprints=True)).bytes_per_state <= 14
 
