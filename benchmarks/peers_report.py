@@ -176,10 +176,9 @@ def as_markdown(
             "seconds only, so its process is timed. *build*: for SPIN and Rumur from the exported "
             "text to a program (`spin` or `rumur`, then `gcc -O3`), for nolock generating and "
             "compiling the C of the steps (with -O3, too, where all states are counted). *to "
-            "verdict* is all of the waiting: for nolock the whole process with starting Python, compiling the "
-            "design and an empty cache. *CPU* is "
-            "of the searching process, *B/state* its largest resident set; nolock's "
-            "has Python and the compiled design in it.",
+            "verdict* is all of the waiting: for nolock the whole process with starting Python, "
+            "compiling the design and an empty cache. *CPU* is of the searching process, *B/state* "
+            "its largest resident set; nolock's has Python and the compiled design in it.",
             "",
             "## All states",
             "",
