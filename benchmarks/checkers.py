@@ -111,7 +111,7 @@ def build_spin(
     """`pan` for a machine: safety only, exhaustive; partial order where it is asked for."""
     began = time.monotonic()
     (folder / "model.pml").write_text(promela(machine, _source(machine)), encoding="utf-8")
-    flags = [*optimise, "-DSAFETY", "-DNOFAIR", "-DMEMLIM=20000"]
+    flags = [*optimise, "-DSAFETY", "-DNOFAIR", "-DMEMLIM=22000"]
     if breadth_first:
         flags.append("-DBFS")
     if not reduced:

@@ -23,7 +23,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.cases import Case
-from benchmarks.measure import Measured
 from benchmarks.memory_rate import measure_memory
 from benchmarks.report import this_host
 from benchmarks.run import TOP, command_for, measured_from, one_measurement, with_cache
@@ -32,7 +31,7 @@ from nolock.output import write_whole
 HERE = Path(__file__).resolve().parent
 
 MEMORY_CASES = ("synthetic/64/4", "synthetic/112", "synthetic/128")
-THREADS_CASE = "synthetic/128"
+THREADS_CASES = ("synthetic/128", "caller_declared/pages")
 SMALL_COMMAND = "verify mainline --run any-context --cpus 1 --tasks 1 --readers 0 --knob bnodes=1"
 """A machine of 10,000 to 20,000 states."""
 
@@ -74,35 +73,10 @@ def memory_figures(cache: Path) -> Iterator[Figure]:
 
 def thread_figures(cache: Path, runs: int) -> Iterator[Figure]:
     """Two threads on one search, beside what the machine gives to two programs at once."""
-    pairs: list[tuple[Measured, Measured]] = []
-    for _ in range(runs):
-        one, two = (
-            one_measurement(Case(THREADS_CASE, "c", False, threads=threads), cache)
-            for threads in (1, 2)
-        )
-        if (one.states, one.depth, one.transitions) != (two.states, two.depth, two.transitions):
-            raise SystemExit(f"{THREADS_CASE}: two threads found other counts than one")
-        pairs.append((one, two))
-    ratio = statistics.median(one.search_seconds / two.search_seconds for one, two in pairs)
+    for name in THREADS_CASES:
+        yield from threads_on(name, cache, runs)
     alone = measure_memory(threads=1).apart
     both = measure_memory(threads=2).apart
-    apart = two_programs(cache, runs)
-    yield Figure(
-        "two threads against one",
-        ratio,
-        "×",
-        "≥ 1.7",
-        ratio >= 1.7,
-        f"{THREADS_CASE}, {pairs[0][0].states:,} states, the same counts",
-    )
-    yield Figure(
-        "two searches at once against one after the other",
-        apart,
-        "×",
-        "",
-        None,
-        "what two cores give to two programs that share nothing",
-    )
     yield Figure(
         "random accesses of two threads against one",
         both / alone,
@@ -113,9 +87,26 @@ def thread_figures(cache: Path, runs: int) -> Iterator[Figure]:
     )
 
 
-def two_programs(cache: Path, runs: int) -> float:
+def threads_on(name: str, cache: Path, runs: int) -> Iterator[Figure]:
+    """Two threads against one, and two searches of one thread each against one of them."""
+    ratios = []
+    for _ in range(runs):
+        one, two = (
+            one_measurement(Case(name, "c", False, threads=threads), cache) for threads in (1, 2)
+        )
+        if (one.states, one.depth, one.transitions) != (two.states, two.depth, two.transitions):
+            raise SystemExit(f"{name}: two threads found other counts than one")
+        ratios.append(one.search_seconds / two.search_seconds)
+    ratio = statistics.median(ratios)
+    apart = two_programs(name, cache, runs)
+    same = f"{name}, {one.states:,} states, the same counts"
+    yield Figure("two threads against one", ratio, "×", "≥ 1.7", ratio >= 1.7, same)
+    yield Figure("two searches at once against one", apart, "×", "", None, name)
+
+
+def two_programs(name: str, cache: Path, runs: int) -> float:
     """Two single-threaded searches at once: their throughput against that of one."""
-    command = command_for(Case(THREADS_CASE, "c", False))
+    command = command_for(Case(name, "c", False))
     ratios = []
     for _ in range(runs):
         rates = []
