@@ -79,7 +79,7 @@ def run_job(job: Job, report: Report) -> Result:
         keep_c=keep_c,
         threads=job.search.threads,
         fingerprints=job.search.fingerprints,
-        expected=job.search.expected,
+        expected=job.search.expected or (0 if job.options else job.run.long),
         compiler=None if job.search.engine == "python" else _compiler(job),
     )
     machine, result = _searched(job, settings, options, report)
