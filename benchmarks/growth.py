@@ -95,9 +95,9 @@ def series(design: str, bound: str, memory: int, seconds: float) -> list[Point]:
 def factor(points: Sequence[Point], measure: str = "states") -> float:
     """The fitted factor per unit: least squares on the logarithms of the last four points.
 
-    The first ones are left out because a bound of 0 or 1 often switches a part off.
+    That of 0 is left out: without any, a part of the design is switched off.
     """
-    last = points[-4:]
+    last = [point for point in points if point.value][-4:]
     logs = [math.log(max(getattr(point, measure), 1e-9)) for point in last]
     return math.exp(linear_regression([point.value for point in last], logs).slope)
 
@@ -147,7 +147,7 @@ def as_markdown(curves: Sequence[Sequence[Point]], host: str, limits: str) -> st
         f"From {base}, one bound is raised alone until a search no longer ends within {limits}; "
         "NMIs and probes with three objects, because one for which no object is left has nothing "
         "to do. With all reductions, one thread. The factor is what one more costs, fitted to the "
-        "logarithms of the last four points.",
+        "logarithms of the last four points, without that of 0.",
         "",
         "![states, seconds and memory over each bound](growth.svg)",
         "",
@@ -156,7 +156,7 @@ def as_markdown(curves: Sequence[Sequence[Point]], host: str, limits: str) -> st
     ]
     for points in curves:
         first, last = points[0], points[-1]
-        grows = f"× {factor(points):.2f}" if len(points) > 1 else "-"
+        grows = f"× {factor(points):.2f}" if points[-1].value > max(points[0].value, 1) else "-"
         lines.append(
             f"| {last.design} | {last.bound} | {first.value} | {last.value} | {last.states:,} "
             f"| {last.seconds:.2f} | {last.mebibytes:,.0f} | {grows} |"
@@ -188,7 +188,8 @@ def main() -> None:
     curves = [points for points in curves if points]
     limits = f"{args.memory:g} GiB and {args.seconds:g} s"
     points = [asdict(point) for curve in curves for point in curve]
-    write_whole(HERE / "growth.json", json.dumps(points, indent=1) + "\n")
+    data = {"from": BASE, "but": FROM, "points": points}
+    write_whole(HERE / "growth.json", json.dumps(data, indent=1) + "\n")
     write_whole(HERE / "GROWTH.md", as_markdown(curves, this_host().words, limits))
     plot(curves, HERE / "growth.svg")
 

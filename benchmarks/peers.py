@@ -44,7 +44,7 @@ RACES: Mapping[str, Case | int] = {
 
 VERDICTS: Mapping[str, Case | int] = {
     "allow_spin, 3 objects": Case("allow_spin", "any-context", {"objects": 3, "readers": 1}),
-    "caller_declared, 4 objects": Case(
+    "caller_declared, 4 objects, 2 tasks": Case(
         "caller_declared", "any-context", {"objects": 4, "tasks": 2}
     ),
 }

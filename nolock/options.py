@@ -114,8 +114,8 @@ def search_options(command: Command) -> Command:
             help="Lossy: store hashes of states; verdicts say how likely one was missed.",
         ),
         click.option(
-            "--expect-states", type=click.IntRange(0), default=0, metavar="N",
-            help="Make room for N states at once, which is faster than to grow.",
+            "--expect-states", type=click.IntRange(0, 1 << 32), default=0, metavar="N",
+            help="Make room for N states at once instead of step by step, if they fit.",
         ),
         click.option(
             "--optimise", is_flag=True,

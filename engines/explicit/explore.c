@@ -27,6 +27,9 @@ enum { BATCH = 384 };
 /* What judging the goals takes afterwards, per state: trim.c and backward.c less than a byte. */
 enum { BYTES_FOR_GOALS = 1 };
 
+/* System steps of a state, where it is not known yet how many there are. */
+enum { EXPECTED_EDGES = 8 };
+
 /* --- memory ------------------------------------------------------------------------------------ */
 
 /* Bytes of expanded states that were given back, wherever huge pages begin. */
@@ -53,12 +56,17 @@ static uint64_t most_entries(const struct nl_search *x)
 
 /*
  * The entries of the index for so many states. The sizes that it goes through are always the same, so
- * that the memory that a search takes depends on what it has found alone.
+ * that the memory that a search takes depends on what it has found alone. A search that has outgrown
+ * the small sizes goes straight to the one for the states that are expected.
  */
 uint64_t nl_index_wanted(const struct nl_search *x, uint64_t states)
 {
 	const uint64_t enough = most_entries(x);
+	const int is_large = states > nl_index_room(&x->index, NL_MANY_ENTRIES);
 	uint64_t entries = NL_FIRST_ENTRIES;
+
+	if (is_large && states < x->expected)
+		states = x->expected;
 
 	while (nl_index_room(&x->index, entries) < states && entries < enough)
 		entries = nl_index_next(&x->index, entries);
@@ -75,8 +83,7 @@ static uint64_t memory_for(const struct nl_search *x, uint64_t more, uint64_t en
 /* Whether so many more states and edges are within the limits. */
 int nl_has_room(const struct nl_search *x, uint64_t more)
 {
-	const uint64_t wanted = nl_index_wanted(x, x->count + more);
-	const uint64_t entries = wanted > x->index.entries ? wanted : x->index.entries;
+	const uint64_t entries = nl_index_wanted(x, x->count + more);
 
 	return x->count + more <= x->capacity && memory_for(x, more, entries) <= x->memory_limit &&
 	       (!x->graph || x->edge_count + more <= x->edge_capacity);
@@ -232,19 +239,18 @@ void nl_free(struct nl_search *x)
 }
 
 /*
- * The first size of the index: as if `expected` states had been found already. If these would take
- * more memory than there is, half as many, and so on.
+ * Whether so many states are certain to be within the limits, and to leave room for edges. Where
+ * only fingerprints are kept, the states that are not expanded yet are few.
  */
-static uint64_t first_entries(const struct nl_search *x, uint64_t expected)
+static int would_fit(const struct nl_search *x, uint64_t states)
 {
-	if (expected > x->capacity)
-		expected = x->capacity;
-	while (expected && memory_for(x, expected, nl_index_wanted(x, expected)) > x->memory_limit)
-		expected /= 2;
-	return nl_index_wanted(x, expected);
+	const uint64_t kept = x->index.fingerprints ? nl_parents_bytes(states) : bytes_for(x, states);
+	const uint64_t edges = x->graph ? states * EXPECTED_EDGES * sizeof(*x->edges) : 0;
+
+	return kept + edges + nl_index_bytes(nl_index_wanted(x, states)) <= x->memory_limit;
 }
 
-static int open_search(struct nl_search *x, uint32_t bytes, uint64_t expected)
+static int open_search(struct nl_search *x, uint32_t bytes)
 {
 	if (!nl_store_open(&x->states, x->capacity, bytes))
 		return 0;
@@ -254,12 +260,12 @@ static int open_search(struct nl_search *x, uint32_t bytes, uint64_t expected)
 		x->edges = nl_reserve_in_order(x->edge_capacity * sizeof(*x->edges));
 	}
 	return x->parents && (!x->graph || (x->nodes && x->edges)) &&
-	       nl_index_open(&x->index, first_entries(x, expected), most_entries(x)) &&
+	       nl_index_open(&x->index, most_entries(x)) &&
 	       nl_tally_open(&x->tally) &&
 	       nl_batch_open(&x->batch, BATCH, BATCH + nl_model.max_successors);
 }
 
-/* A state that is stored whole takes this much at least, its place in the index included. */
+/* A state takes this much at least, its place in the index included. */
 static uint64_t least_bytes(const struct nl_search *x, uint32_t bytes)
 {
 	return x->index.fingerprints ? sizeof(uint64_t) * 5 / 4 : bytes + sizeof(uint64_t) * 3 / 2;
@@ -269,7 +275,8 @@ static uint64_t least_bytes(const struct nl_search *x, uint32_t bytes)
  * A search that has seen the initial state, or NULL where there is no address space for it. `bytes`:
  * of the words of a state, so many hold something. Several threads search levels of `least_shared`
  * states and more. With `most_levels` the search ends after so many levels; it merges no steps and
- * judges goals in states of rest only. For `expected` states the index need not grow.
+ * judges goals in states of rest only. If so many states as `expected` fit, the index is made for them
+ * at once.
  */
 struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t bytes,
 			 uint32_t threads, uint32_t least_shared, int fingerprints,
@@ -290,7 +297,7 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t by
 	if (x->capacity > nl_index_room(&x->index, NL_MOST_ENTRIES) - NL_FIRST_ENTRIES)
 		x->capacity = nl_index_room(&x->index, NL_MOST_ENTRIES) - NL_FIRST_ENTRIES;
 	x->edge_capacity = memory_limit / sizeof(*x->edges);
-	if (!open_search(x, bytes, expected) || (threads > 1 && !(x->sharing = nl_sharing_open(x)))) {
+	if (!open_search(x, bytes) || (threads > 1 && !(x->sharing = nl_sharing_open(x)))) {
 		nl_free(x);
 		return NULL;
 	}
@@ -300,6 +307,8 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t by
 	const uint64_t hash = nl_hash(x->batch.slots, nl_model.words);
 	nl_index_enter(&x->index, nl_entry(&x->index, 0, hash));
 	x->count = 1;
+	if (expected <= x->capacity && would_fit(x, expected))
+		x->expected = expected;
 	nl_advance(x, 0);
 	return x;
 }

@@ -63,8 +63,9 @@ ALWAYS_INLINE uint64_t nl_hash(const word *s, unsigned words)
 /* --- sizes ------------------------------------------------------------------------------------- */
 
 /*
- * How many states may be entered: two thirds, because beyond that many a line is full, and whoever
- * looks there has to wait for the next one. Four fifths where the table is nearly all that is stored.
+ * How many states may be entered: two thirds. With more, too many lines would be full, and whoever
+ * looks in a full one has to wait for the next. Four fifths where the table is nearly all that is
+ * stored.
  */
 ALWAYS_INLINE uint64_t nl_index_room(const struct nl_index *x, uint64_t entries)
 {
@@ -233,9 +234,9 @@ ALWAYS_INLINE void nl_index_enter(const struct nl_index *x, uint64_t entry)
 	x->table[at] = entry;
 }
 
-static inline int nl_index_open(struct nl_index *x, uint64_t entries, uint64_t most_entries)
+static inline int nl_index_open(struct nl_index *x, uint64_t most_entries)
 {
-	x->entries = entries;
+	x->entries = NL_FIRST_ENTRIES;
 	x->most_entries = most_entries;
 	x->table = nl_reserve(nl_index_bytes(most_entries));
 	return x->table != NULL;
@@ -249,8 +250,9 @@ static inline void nl_index_close(struct nl_index *x)
 
 /*
  * Growing goes down through the table zone by zone: a zone is so high that what is in its own place
- * there belongs above it in the larger table, where all is in place already. The few that do not, or
- * find no place up to the end, and the first entries are put aside and entered last.
+ * there belongs above it in the larger table, where all is in place already. Each thread moves its
+ * share of a zone to places of its own. The few that belong to others' places, or find none, and the
+ * lowest zone are put aside and entered last.
  */
 struct nl_growth {
 	uint64_t before; /* entries of the smaller table */
@@ -268,20 +270,20 @@ static inline int nl_growth_begin(struct nl_growth *g, struct nl_index *x, uint6
 	return g->aside != NULL;
 }
 
-/* Where the zone that ends with `end` begins; the lowest one is whole. */
+/* Where the zone that ends with `end` begins; 0 for the lowest one, all of which is put aside. */
 static inline uint64_t nl_growth_zone(const struct nl_growth *g, const struct nl_index *x,
 				      uint64_t end)
 {
 	const uint64_t lines = x->entries / NL_LINE;
 	const __uint128_t least = (__uint128_t)(end / NL_LINE) * (g->before / NL_LINE) + lines - 1;
 
-	return end <= NL_FIRST_ENTRIES ? 0 : (uint64_t)(least / lines) * NL_LINE;
+	const uint64_t begin = (uint64_t)(least / lines) * NL_LINE;
+
+	/* A table that is hardly larger than before has no zones. */
+	return end <= NL_FIRST_ENTRIES || begin >= end ? 0 : begin;
 }
 
-/*
- * Where what is in its own place at `from` or after it belongs, but for the first line of that: it
- * may have entries from before `from`, too.
- */
+/* The first line that only entries whose own place was at `from` or after it belong to. */
 static inline uint64_t nl_growth_goal(const struct nl_growth *g, const struct nl_index *x,
 				      uint64_t from)
 {
@@ -289,7 +291,8 @@ static inline uint64_t nl_growth_goal(const struct nl_growth *g, const struct nl
 }
 
 /*
- * Puts an entry into the first free place from its own on, or aside; returns that place, or `high`.
+ * Puts an entry into the first free place from its own on, if that is between `low` and `high`, or
+ * aside; returns the place, or `high`.
  */
 static inline uint64_t nl_growth_put(struct nl_growth *g, const struct nl_index *x, uint64_t entry,
 				     uint64_t low, uint64_t high)
@@ -366,7 +369,7 @@ static inline void nl_growth_share(struct nl_growth *g, const struct nl_index *x
 	const uint64_t low = me ? nl_growth_goal(g, x, from) : end;
 	const uint64_t high = me + 1 < threads ? nl_growth_goal(g, x, to) : x->entries;
 
-	nl_growth_move(g, x, from, to, low < end ? end : low, end <= NL_FIRST_ENTRIES ? 0 : high);
+	nl_growth_move(g, x, from, to, low < end ? end : low, begin ? high : 0);
 }
 
 static inline void nl_growth_end(struct nl_growth *g, const struct nl_index *x)

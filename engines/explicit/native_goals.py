@@ -121,7 +121,7 @@ class GoalJudge:
         left = self.library.nl_cycles_goal(cycles, at)
         while left:
             left = self._trim(cycles, 1, left)
-            if not self.library.nl_cycles_round(cycles, self.limits.memory - self.used):
+            if not self.library.nl_cycles_round(cycles, max(self.limits.memory - self.used, 0)):
                 raise Stopped("memory")
             status = _RUNNING
             while status == _RUNNING:

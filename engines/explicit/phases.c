@@ -82,8 +82,8 @@ void nl_look_up(struct nl_sharing *p, struct nl_tally *t, uint32_t k)
 }
 
 /*
- * Lists the slots that have the claims on their states. Whether a slot has is as good as random, so
- * no branch depends on it.
+ * Lists the slots whose own claims are in the index. Which these are is as good as random, so no
+ * branch depends on it.
  */
 static void list_fresh(const struct nl_sharing *p, struct piece *piece, uint32_t first)
 {

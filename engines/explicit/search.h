@@ -36,6 +36,7 @@ struct nl_batch {
 struct nl_search {
 	struct nl_store states;
 	uint64_t count, next, level_end, capacity;
+	uint64_t expected;    /* states, or 0 */
 	uint64_t most_levels; /* whose states are expanded */
 	int apart;            /* every step is explored by itself */
 	struct nl_index index;

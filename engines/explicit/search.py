@@ -39,7 +39,7 @@ class Storing:
     """How the C engine searches; the Python engine has one thread and stores whole states.
 
     With `fingerprints` a state is known by 63 bits of hash, so that one may be taken for another.
-    The index has room for `expected` states from the beginning, as far as memory allows.
+    If `expected` states fit into memory, the index of a large search is made for them at once.
     """
 
     threads: int = 1

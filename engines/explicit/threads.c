@@ -22,7 +22,7 @@ enum {
 	PIECE = 256,              /* states, and as few as LEAST_PIECE at the end of a level */
 	LEAST_PIECE = 32,
 	PIECES_PER_THREAD = 16,
-	MOST_SLOTS = 1 << 18,     /* of a piece */
+	MOST_SLOTS = 1 << 19,     /* of a piece */
 	SPINS = 4096,             /* before a waiting thread lets others have its core */
 };
 
