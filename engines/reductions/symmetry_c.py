@@ -15,6 +15,16 @@ from model.language.layout import WORD_BITS, Layout
 from model.language.machine import Variable
 
 _RUNTIME = """
+/* Without memcmp(), which costs more than these few words. */
+NL_ACCESSOR int are_equal(const word *a, const word *b)
+{
+	word differ = 0;
+
+	for (int i = 0; i < NL_WORDS; i++)
+		differ |= a[i] ^ b[i];
+	return !differ;
+}
+
 NL_ACCESSOR void keep_least(word *least, const word *t)
 {
 	for (int i = 0; i < NL_WORDS; i++) {
@@ -63,7 +73,7 @@ NL_STEP void arrange_{at}(word *t, word *least, word *const *keys, int i)
 	memcpy(before, t, sizeof(before));
 	for (int j = i + 1; j < {size} && keys[{at}][j] == keys[{at}][i]; j++) {{
 		swap_{at}(t, i, j);
-		if (!memcmp(t, before, sizeof(before)))
+		if (are_equal(t, before))
 			continue;
 		arrange_{at}(t, least, keys, i + 1);
 		memcpy(t, before, sizeof(before));
