@@ -1,7 +1,7 @@
 """C that replaces a packed state by the representative of its symmetry class.
 
-It does what `representative.py` does, with keys of one word. So it may choose another state, but
-always the same one for a whole class.
+It does what `representative.py` does, with keys of one word, which for more than a few instances
+also say who refers to one. So it may choose another state, but always the same one for a whole class.
 """
 
 from __future__ import annotations
@@ -90,9 +90,10 @@ def canonical_c(layout: Layout, symmetry: Symmetry | None) -> list[str]:
 
 def _canonical(layout: Layout, symmetry: Symmetry) -> Iterator[str]:
     records = symmetry.records
+    moved = {cell for record, size in records for cell in _moved_cells(layout, record, size)}
     for at, (record, size) in enumerate(records):
         yield from _swaps(layout, record, size, at)
-        yield from _keys(layout, record, size, at)
+        yield from _keys(layout, record, size, at, moved)
     for at in range(len(records) - 1, -1, -1):
         last = at == len(records) - 1
         then = "keep_least(least, t)" if last else f"arrange_{at + 1}(t, least, keys, 0)"
@@ -117,8 +118,12 @@ def _canonical(layout: Layout, symmetry: Symmetry) -> Iterator[str]:
 # --- keys ----------------------------------------------------------------------------------------
 
 
-def _keys(layout: Layout, record: str, size: int, at: int) -> Iterator[str]:
-    """A number per instance: as many of its cells as a word holds."""
+_FEW = 2
+"""Of so few instances all arrangements are tried sooner than it is found out who refers to them."""
+
+
+def _keys(layout: Layout, record: str, size: int, at: int, moved: set[int]) -> Iterator[str]:
+    """A number per instance: as many of its cells as a word holds, and who refers to it."""
     yield f"\nNL_STEP void keys_{at}(const word *n, word *key)"
     yield "{"
     yield "\t(void)n;"
@@ -130,7 +135,47 @@ def _keys(layout: Layout, record: str, size: int, at: int) -> Iterator[str]:
             word, shift = field.place(cells[instance])
             raw = f"n[{word}] >> {shift} & {field.mask:#x}u"
             yield f"\tkey[{instance}] = key[{instance}] << {field.bits} | ({raw});"
+        if size > _FEW:
+            for found in _references(layout, record, instance, moved):
+                yield f"\tkey[{instance}] = (key[{instance}] ^ ({found})) * {_SPREAD};"
     yield "}"
+
+
+_SPREAD = "0x9e3779b97f4a7c15u"
+"""An odd number, so that different keys stay different; that they are spread keeps the next words'
+references from coinciding with these."""
+
+
+def _references(layout: Layout, record: str, instance: int, moved: set[int]) -> Iterator[str]:
+    """Per word, the fields that refer to an instance, of those that stay where they are."""
+    machine = layout.machine
+    names = swap(machine, record, 0, instance or 1).to
+    groups: dict[tuple[int, int, int, int], tuple[int, int]] = {}
+    for var in machine.variables:
+        field = layout.fields[var.name]
+        to = names.get(var.type.name) if var.type.kind == "ref" else None
+        if to is None or not field.bits:
+            continue
+        own = [j if instance else i for i, j in enumerate(to) if i < j]
+        for cell in range(var.size):
+            word, shift = field.place(cell)
+            if machine.offset[var.name] + cell in moved:
+                continue
+            for which, name in enumerate(own):
+                key = (word, field.bits, var.type.lo, which)
+                lowest, _ = groups.get(key, (0, 0))
+                groups[key] = (lowest | 1 << shift, name + 1 - var.type.lo)
+    for (word, bits, _, _), (lowest, value) in groups.items():
+        # In the same order for each instance, so what cannot be there is not left out.
+        can_be = 0 <= value < 1 << bits
+        yield f"{_equal_fields(word, bits, lowest, value)} & {lowest:#x}u" if can_be else "0u"
+
+
+def _moved_cells(layout: Layout, record: str, size: int) -> Iterator[int]:
+    """Cells that belong to instances of a record, which change places when these do."""
+    for other in range(1, size):
+        moves = swap(layout.machine, record, 0, other).moves
+        yield from (cell for cell, (source, _) in enumerate(moves) if cell != source)
 
 
 def _chosen(layout: Layout, record: str) -> Iterator[tuple[Variable, list[int]]]:
@@ -220,10 +265,12 @@ def _exchange_references(layout: Layout, renaming: Renaming) -> Iterator[str]:
 def _exchange_names(word: int, bits: int, lowest: int, a: int, b: int) -> Iterator[str]:
     if not 0 <= a <= b < 1 << bits:
         return
-    found = []
-    for value in (a, b):
-        differ = f"n[{word}] ^ {lowest * value:#x}u"
-        spread = " | ".join(f"({differ}) >> {bit}" for bit in range(bits))
-        found.append(f"~({spread})")
+    found = [_equal_fields(word, bits, lowest, value) for value in (a, b)]
     yield f"\tx = ({' | '.join(found)}) & {lowest:#x}u;"
     yield f"\tn[{word}] ^= x * {a ^ b}u;"
+
+
+def _equal_fields(word: int, bits: int, lowest: int, value: int) -> str:
+    """The lowest bits of the fields that have a value, among other bits that mean nothing."""
+    differ = f"n[{word}] ^ {lowest * value:#x}u"
+    return f"~({' | '.join(f'({differ}) >> {bit}' for bit in range(bits))})"
