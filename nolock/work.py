@@ -41,7 +41,7 @@ _TRIAL = 1 << 20
 """Bytes that a tiny machine takes in Python: about 3,000 states, explored in 0.2 s. To compile the
 C of a machine takes 0.3 to 2 s."""
 
-_WITHOUT_ORDER = 640 << 20
+WITHOUT_ORDER = 640 << 20
 """Bytes of a search before the partial order is tried: about ten million states. With it a search
 has a third or less of the states and takes several times as long for each, which spares memory; to
 find what a process may touch and to compile the questions takes one to three seconds more."""
@@ -104,7 +104,7 @@ def _searched(
     plain = replace(wanted, partial_order=False, place_interrupts=False)
     if plain == wanted:
         return _searched_by_size(job, settings, options, report)
-    memory = min(job.search.memory, _WITHOUT_ORDER)
+    memory = min(job.search.memory, WITHOUT_ORDER)
     small = replace(options, reductions=plain, memory=memory)
     machine, first = _searched_by_size(job, settings, small, report)
     if first.reason != "memory":

@@ -1,7 +1,7 @@
 """C that replaces a packed state by the representative of its symmetry class.
 
 It does what `representative.py` does, with keys of one word, which for more than a few instances
-also say who refers to one. So it may choose another state, but always the same one for a whole class.
+also say who refers to one. So it may choose another state, but always the same for a whole class.
 """
 
 from __future__ import annotations
