@@ -197,9 +197,9 @@ def as_markdown(
             "",
             "Each as a user would start it: nolock with its reductions (as `nolock verify` does, "
             "without its partial order as long as a search is no larger than these), SPIN depth "
-            "first with partial order. The exported model is one process whose steps touch global variables, "
-            "as interrupts may come between any two; there SPIN's partial order has nothing to "
-            "leave out, which its count of states shows.",
+            "first with partial order. The exported model is one process whose steps touch global "
+            "variables, as interrupts may come between any two; there SPIN's partial order has "
+            "nothing to leave out, which its count of states shows.",
             "",
             *_markdown_table(verdicts),
             "",
