@@ -25,6 +25,19 @@ RUNS: dict[str, tuple[str, dict[str, int]]] = {
     "rcu_ptr, UP": ("rcu_ptr", {"cpus": 1, "smp": 0, "hardirqs": 1}),
     "allow_spin, probe": ("allow_spin", {"cpus": 1, "tasks": 1, "probes": 1, "nmis": 1}),
     "nmi_detect, reader": ("nmi_detect", {"cpus": 1, "tasks": 1, "probes": 1, "readers": 1}),
+    "allow_spin, barrier": ("allow_spin", {"cpus": 1, "objects": 1, "tasks": 1, "barriers": 1}),
+    "caller_declared, 3 objects": (
+        "caller_declared",
+        {"cpus": 1, "objects": 3, "tasks": 0, "probes": 0, "nmis": 2},
+    ),
+    "rfc_v2, NMI": ("rfc_v2", {"cpus": 1, "tasks": 1, "nmis": 1}),
+    "landed, NMI": ("landed", {"cpus": 1, "tasks": 1, "nmis": 1}),
+    "landed, barrier": (
+        "landed",
+        {"cpus": 1, "objects": 1, "tasks": 1, "barriers": 1, "nmis": 1},
+    ),
+    "call_rcu_nmi, NMI": ("call_rcu_nmi", {"cpus": 1, "tasks": 1, "nmis": 1}),
+    "bpf_mem_alloc, NMI": ("bpf_mem_alloc", {"cpus": 1, "tasks": 1, "nmis": 1}),
 }
 
 pytestmark = pytest.mark.slow
