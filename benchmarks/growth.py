@@ -1,6 +1,6 @@
 """How states, time and memory grow with CPUs, objects, NMIs and probes.
 
-    python -m benchmarks.growth [--seconds 120] [--memory 4]
+    python -m benchmarks.growth [--seconds 15] [--memory 4]
 
 Each bound is raised alone from a small run until the search no longer ends within the limits.
 Writes growth.json, growth.svg and GROWTH.md beside this file. Needs matplotlib: `make growth`
@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.growth", description="Measure growth over each bound."
     )
-    parser.add_argument("--seconds", type=float, default=120.0, help="limit of a search (120)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="limit of a search (15)")
     parser.add_argument("--memory", type=float, default=4.0, help="limit of a search in GiB (4)")
     parser.add_argument("--point", help=argparse.SUPPRESS)
     args = parser.parse_args()
