@@ -199,7 +199,8 @@ def as_markdown(
             "without its partial order as long as a search is no larger than these), SPIN depth "
             "first with partial order. The exported model is one process whose steps touch global "
             "variables, as interrupts may come between any two; there SPIN's partial order has "
-            "nothing to leave out, which its count of states shows.",
+            "nothing to leave out, which its count of states shows (`pan` tells eight digits). Its "
+            "largest search here takes most of the machine's memory.",
             "",
             *_markdown_table(verdicts),
             "",
