@@ -31,7 +31,6 @@ RUNS: dict[str, tuple[str, dict[str, int]]] = {
         {"cpus": 1, "objects": 3, "tasks": 0, "probes": 0, "nmis": 2},
     ),
     "rfc_v2, NMI": ("rfc_v2", {"cpus": 1, "tasks": 1, "nmis": 1}),
-    "landed, NMI": ("landed", {"cpus": 1, "tasks": 1, "nmis": 1}),
     "landed, barrier": (
         "landed",
         {"cpus": 1, "objects": 1, "tasks": 1, "barriers": 1, "nmis": 1},
