@@ -239,8 +239,8 @@ void nl_free(struct nl_search *x)
 }
 
 /*
- * Whether so many states are certain to be within the limits, and to leave room for edges. Where
- * only fingerprints are kept, the states that are not expanded yet are few.
+ * Whether so many states leave room for more edges than they are likely to have: an index that is
+ * too large must not stop a search. Where only fingerprints are kept, whole states are few.
  */
 static int would_fit(const struct nl_search *x, uint64_t states)
 {
@@ -260,8 +260,7 @@ static int open_search(struct nl_search *x, uint32_t bytes)
 		x->edges = nl_reserve_in_order(x->edge_capacity * sizeof(*x->edges));
 	}
 	return x->parents && (!x->graph || (x->nodes && x->edges)) &&
-	       nl_index_open(&x->index, most_entries(x)) &&
-	       nl_tally_open(&x->tally) &&
+	       nl_index_open(&x->index, most_entries(x)) && nl_tally_open(&x->tally) &&
 	       nl_batch_open(&x->batch, BATCH, BATCH + nl_model.max_successors);
 }
 
