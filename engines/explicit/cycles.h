@@ -5,7 +5,7 @@
 #ifndef NOLOCK_CYCLES_H
 #define NOLOCK_CYCLES_H
 
-#include "bits.h"
+#include "graph.h"
 #include "index.h"
 
 /* What comes next: going along edges, or judging a component in one pass or two. */
@@ -17,7 +17,6 @@ struct nl_cycles {
 	uint64_t *candidates; /* may lie on a cycle that misses some goal */
 	uint64_t *live;       /* may lie on a fair cycle that misses this goal */
 	uint64_t *spare;
-	uint64_t *edge_of;    /* the first edge of each 64th state, and the end */
 	uint32_t *rank;       /* live states before each 64th */
 	/* Tarjan's algorithm, per live state */
 	uint64_t count;
@@ -50,15 +49,5 @@ ALWAYS_INLINE uint32_t rank_of(const struct nl_cycles *x, uint64_t i)
 /* Gives back what belongs to the round that is under way. */
 void nl_cycles_end_round(struct nl_cycles *x);
 uint64_t nl_cycles_size(const struct nl_cycles *x, const uint64_t *set);
-
-/* The place of a state's first edge. */
-ALWAYS_INLINE uint64_t first_edge(const struct nl_cycles *x, uint64_t i)
-{
-	uint64_t edge = x->edge_of[i / 64];
-
-	for (uint64_t k = i & ~63ull; k < i; k++)
-		edge += nl_degree(&x->g, k);
-	return edge;
-}
 
 #endif

@@ -111,31 +111,31 @@ static void note_rest(struct nl_tally *t, uint32_t number, uint64_t unmet)
 		t->first_stuck = number;
 }
 
-/* One state, whose successors go to the next free slots; returns its flags. */
-static uint16_t expand_one(struct nl_tally *t, uint32_t number)
+/* One state, whose successors go to the next free slots; returns its flags. `unmet`: its goals. */
+static uint16_t expand_one(struct nl_tally *t, uint32_t number, uint64_t *unmet)
 {
 	struct nl_out *out = &t->out;
 	const word *s = t->state;
 	const uint32_t before = out->count;
 	int bad = 0;
 	const uint64_t broken = nl_model.invariants ? nl_model.broken(s, &bad) : 0;
-	const uint64_t unmet = nl_model.goals ? nl_model.unmet(s, &bad) : 0;
-	uint16_t flags = unmet ? NL_UNMET : 0;
+	uint16_t flags = 0;
 
+	*unmet = nl_model.goals ? nl_model.unmet(s, &bad) : 0;
 	if (bad)
 		nl_note(out->faulty, number, NL_NONE);
 	for (unsigned i = 0; broken >> i; i++)
 		if ((broken >> i & 1) && t->first_broken[i] == NL_NONE)
 			t->first_broken[i] = number;
 	if (broken || bad)
-		return flags | NL_EXCUSED;
+		return NL_EXCUSED;
 	out->state = number;
 	out->enabled = out->enabled_system = out->excused = out->broken = 0;
 	nl_model.successors(s, out);
 	if (out->broken)
 		out->count = before;
 	else if (!out->enabled_system)
-		note_rest(t, number, unmet);
+		note_rest(t, number, *unmet);
 	if (out->excused || out->broken)
 		flags |= NL_EXCUSED;
 	t->transitions += out->enabled;
@@ -159,12 +159,15 @@ void nl_expand(const struct nl_search *x, struct nl_tally *t, struct nl_batch *b
 	out->actors = b->actors;
 	out->count = 0;
 	while (number < end && out->count + nl_model.max_successors <= b->most_slots) {
+		uint64_t unmet;
 		uint16_t flags;
 
 		nl_store_get(&x->states, number, t->state, nl_model.words);
-		flags = expand_one(t, (uint32_t)number);
-		if (x->graph)
+		flags = expand_one(t, (uint32_t)number, &unmet);
+		if (x->graph) {
 			x->nodes[number] = flags;
+			nl_put_missed(x->missed, number, unmet);
+		}
 		b->ends[number++ - b->first] = out->count;
 	}
 	b->states = (uint32_t)(number - b->first);

@@ -24,7 +24,7 @@
 
 enum { BATCH = 384 };
 
-/* What judging the goals takes afterwards, per state: trim.c and backward.c less than a byte. */
+/* What judging the goals takes afterwards, per state: six or seven sets of states and 64 bits for 64. */
 enum { BYTES_FOR_GOALS = 1 };
 
 /* System steps of a state, where it is not known yet how many there are. */
@@ -43,7 +43,7 @@ static uint64_t bytes_less(const struct nl_search *x)
 /* Bytes of states and all that is kept for them, apart from the index and edges. */
 static uint64_t bytes_for(const struct nl_search *x, uint64_t states)
 {
-	const uint64_t node = x->graph ? sizeof(*x->nodes) + BYTES_FOR_GOALS : 0;
+	const uint64_t node = x->graph ? sizeof(*x->nodes) + nl_missed_bytes() + BYTES_FOR_GOALS : 0;
 
 	return states * (x->states.bytes + node) + nl_parents_bytes(states) - bytes_less(x);
 }
@@ -159,6 +159,7 @@ int nl_step(struct nl_search *x)
 
 	if ((!whole && !nl_has_room(x, most)) || !grow_index(x, most))
 		return 0;
+	nl_store_populate(&x->states, x->count + most);
 	x->batch.first = x->next;
 	nl_expand(x, &x->tally, &x->batch, whole ? x->level_end : x->next + 1);
 	BY_WORDS(enter_batch, x)
@@ -214,15 +215,19 @@ int nl_slice(struct nl_search *x, uint64_t nanoseconds)
 /* Gives back all that has been stored; what was counted remains. */
 void nl_shed(struct nl_search *x)
 {
-	nl_release(x->states.at, x->capacity * x->states.bytes + sizeof(word));
+	nl_release(x->states.at, x->states.reserved);
 	nl_release(x->parents, nl_parents_bytes(x->capacity));
-	nl_release(x->nodes, x->capacity * sizeof(*x->nodes));
+	nl_release(x->nodes, (x->capacity + 64) * sizeof(*x->nodes));
+	nl_release(x->missed, x->capacity * nl_missed_bytes());
 	nl_release(x->edges, x->edge_capacity * sizeof(*x->edges));
+	free(x->edge_of);
 	nl_index_close(&x->index);
 	x->states.at = NULL;
 	x->parents = NULL;
 	x->nodes = NULL;
+	x->missed = NULL;
 	x->edges = NULL;
+	x->edge_of = NULL;
 }
 
 void nl_free(struct nl_search *x)
@@ -256,10 +261,11 @@ static int open_search(struct nl_search *x, uint32_t bytes)
 		return 0;
 	x->parents = nl_reserve_in_order(nl_parents_bytes(x->capacity));
 	if (x->graph) {
-		x->nodes = nl_reserve_in_order(x->capacity * sizeof(*x->nodes));
+		x->nodes = nl_reserve_in_order((x->capacity + 64) * sizeof(*x->nodes));
+		x->missed = nl_reserve_in_order(x->capacity * nl_missed_bytes());
 		x->edges = nl_reserve_in_order(x->edge_capacity * sizeof(*x->edges));
 	}
-	return x->parents && (!x->graph || (x->nodes && x->edges)) &&
+	return x->parents && (!x->graph || (x->nodes && x->missed && x->edges)) &&
 	       nl_index_open(&x->index, most_entries(x)) && nl_tally_open(&x->tally) &&
 	       nl_batch_open(&x->batch, BATCH, BATCH + nl_model.max_successors);
 }

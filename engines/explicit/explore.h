@@ -60,34 +60,6 @@ struct nl_model {
 /* Defined by the generated file. */
 extern const struct nl_model nl_model;
 
-/*
- * What is known of a state where the model has goals: flags, and above them how many edges it has.
- * EXCUSED: it violates something, so that no more is asked of it. LOOP: a system transition leads
- * from it to itself. UNMET: some goal does not hold.
- */
-enum { NL_EXCUSED = 1, NL_LOOP = 2, NL_UNMET = 4, NL_FLAG_BITS = 3 };
-
-/* A node has room for so many edges; native.py refuses a model that could have more. */
-enum { NL_MOST_EDGES = (1 << (16 - NL_FLAG_BITS)) - 1 };
-
-struct nl_index;
-struct nl_store;
-
-/* The states that have been expanded and the system's edges between them. */
-struct nl_graph {
-	uint64_t expanded; /* states with known edges: numbers 0..expanded-1 */
-	uint64_t edge_count;
-	const uint16_t *nodes;
-	const uint32_t *edges; /* grouped by state, in order; none to the state itself */
-	const struct nl_store *states;
-	const struct nl_index *index;
-};
-
-static inline uint32_t nl_degree(const struct nl_graph *g, uint64_t i)
-{
-	return g->nodes[i] >> NL_FLAG_BITS;
-}
-
 /* An index of a dimension of n; outside of it, note the mistake and use 0. */
 static inline val nl_at(val i, val n, int *bad)
 {

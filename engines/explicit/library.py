@@ -19,7 +19,7 @@ RUNTIME = tuple(
 NONE = 0xFFFFFFFF
 """No state, no transition."""
 
-MOST_EDGES = (1 << 13) - 1
+MOST_EDGES = (1 << 14) - 1
 """NL_MOST_EDGES: system steps of a state, where goals are judged."""
 
 
@@ -34,9 +34,10 @@ class Graph(ctypes.Structure):
 
     _fields_ = [
         ("expanded", ctypes.c_uint64),
-        ("edge_count", ctypes.c_uint64),
         ("nodes", ctypes.c_void_p),
+        ("missed", ctypes.c_void_p),
         ("edges", ctypes.c_void_p),
+        ("edge_of", ctypes.c_void_p),
         ("states", ctypes.c_void_p),
         ("index", ctypes.c_void_p),
     ]
@@ -81,7 +82,7 @@ def open_library(path: Path) -> Any:
         "nl_want": (ctypes.c_int, [pointer, pointer, number]),
         "nl_kept_count": (number, [pointer]),
         "nl_kept": (ctypes.POINTER(number), [pointer]),
-        "nl_graph": (None, [pointer, pointer]),
+        "nl_graph": (ctypes.c_int, [pointer, pointer]),
         # parents.c
         "nl_path": (number, [pointer, number, pointer]),
         # backward.c

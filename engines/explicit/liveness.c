@@ -215,7 +215,7 @@ static void leave(struct nl_cycles *x)
 static void walk(struct nl_cycles *x)
 {
 	const uint32_t i = x->stack[x->depth - 1], mine = rank_of(x, i);
-	const uint64_t edge = first_edge(x, i);
+	const uint64_t edge = nl_first_edge(&x->g, i);
 	uint32_t *cursor = &x->cursor[x->depth - 1];
 
 	while ((*cursor & ~NOT_ROOT) < nl_degree(&x->g, i)) {

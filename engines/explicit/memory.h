@@ -50,6 +50,17 @@ static inline void *nl_reserve_in_order(uint64_t bytes)
 	return nl_reserve_from(bytes, NL_IN_SMALL_PAGES);
 }
 
+/* Makes the pages of these bytes, many at a time, where the kernel can (Linux 5.14). */
+static inline void nl_populate(void *at, uint64_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	madvise(at, bytes, MADV_POPULATE_WRITE);
+#else
+	(void)at;
+	(void)bytes;
+#endif
+}
+
 static inline void nl_release(void *at, uint64_t bytes)
 {
 	if (at)

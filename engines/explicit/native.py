@@ -79,7 +79,8 @@ def search(
             reason = running.find_again(reason, checks, storing, compiled, limits, progress)
         instances = Actors(machine, renamed(symmetry)).instances
         took = compiled - began
-        return running.result(machine, generated.checks, reason, took, compiled, limits, instances)
+        about = (machine, generated.checks, reason, took, compiled, limits, instances)
+        return running.result(*about, storing.threads)
 
 
 def _stored_bytes(places: Layout) -> int:
@@ -227,6 +228,7 @@ class _Search:
         began: float,
         limits: Limits,
         instances: tuple[int, ...],
+        threads: int,
     ) -> RawSearch:
         """All that the search found."""
         counts = self.counts()
@@ -240,6 +242,7 @@ class _Search:
             limits,
             began,
             counts.memory,
+            threads,
         )
         # Else there is no graph, and only states of rest tell.
         if not self._fingerprints and limits.levels is None:

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from engines.explicit.library import NONE, Graph
@@ -18,6 +19,10 @@ _SLICE_NANOSECONDS = 150_000_000
 _RUNNING, _NO_CYCLE, _FAIR_CYCLE = range(3)
 # A further sweep over the graph pays as long as it leaves out one in so many states.
 _WORTH_A_SWEEP = 16
+# What is left out for all goals need not be left out for each.
+_PATIENCE_FOR_ALL_GOALS = 2
+# After a sweep that found less than one in so many states the next one goes the other way.
+_FEW = 64
 
 
 @dataclass
@@ -38,7 +43,9 @@ class GoalJudge:
     limits: Limits
     began: float
     used: int
+    threads: int
     memory: int = 0
+    _given_up: Event = field(default_factory=Event)
     _graph: Graph = field(default_factory=Graph)
     _doomed: dict[int, tuple[int, int]] = field(default_factory=dict)
     _lassos: dict[int, RawLasso] = field(default_factory=dict)
@@ -49,19 +56,35 @@ class GoalJudge:
         Fair cycles are looked for only where all states are known: with a part of them, the time
         or the memory is used up already.
         """
-        self.library.nl_graph(self.handle, ctypes.byref(self._graph))
         try:
-            for at, goal in enumerate(self.goals):
-                if not goal.each:
-                    self._doomed[at] = self._find_doomed(at)
-            if reason == "complete" and self.goals:
-                with self._cycles() as cycles:
-                    self._find_cycles(cycles)
+            if not self.library.nl_graph(self.handle, ctypes.byref(self._graph)):
+                raise Stopped("memory")
+            if reason != "complete":
+                self._find_all_doomed()
+            elif self.goals:
+                self._find_all()
         except KeyboardInterrupt:
             return "interrupted"
         except Stopped as stopped:
             return stopped.reason
         return reason
+
+    def _find_all(self) -> None:
+        """Doomed states and fair cycles, at the same time where there are threads for both."""
+        if self.threads == 1:
+            self._find_all_doomed()
+            self._find_all_cycles()
+            return
+        from concurrent.futures import ThreadPoolExecutor  # with logging, which takes a while to load
+
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            doomed = beside.submit(self._find_all_doomed)
+            try:
+                self._find_all_cycles()
+                doomed.result()
+            except BaseException:
+                self._given_up.set()
+                raise
 
     def found(self) -> Iterator[RawGoal]:
         """What became of each goal."""
@@ -74,19 +97,30 @@ class GoalJudge:
 
     # -- states that can no longer reach a goal --
 
+    def _find_all_doomed(self) -> None:
+        for at, goal in enumerate(self.goals):
+            if not goal.each:
+                self._doomed[at] = self._find_doomed(at)
+
     def _find_doomed(self, at: int) -> tuple[int, int]:
         """How many there are, and the first."""
         graph, expanded = ctypes.byref(self._graph), self._graph.expanded
         good = (ctypes.c_uint64 * (expanded // 64 + 1))()
         self.library.nl_seed(graph, good, at)
-        forwards = 0
+        found, forwards = expanded, False
         # A sweep that finds nothing shows that no other state has an edge to a good one.
-        while self.library.nl_sweep(graph, good, forwards):
-            forwards = 1 - forwards
+        while found and not self._given_up.is_set():
+            self.limits.check_time(self.began)
+            found = self.library.nl_sweep(graph, good, forwards)
+            forwards = not forwards and found < expanded // _FEW
         first = ctypes.c_uint64(NONE)
         return self.library.nl_doomed(graph, good, ctypes.byref(first)), first.value
 
     # -- fair cycles --
+
+    def _find_all_cycles(self) -> None:
+        with self._cycles() as cycles:
+            self._find_cycles(cycles)
 
     @contextmanager
     def _cycles(self) -> Iterator[int]:
@@ -101,7 +135,7 @@ class GoalJudge:
 
     def _find_cycles(self, cycles: int) -> None:
         """One for each property that has any."""
-        if not self._trim(cycles, 0, self._graph.expanded):
+        if not self._trim(cycles, 0, self._graph.expanded, _PATIENCE_FOR_ALL_GOALS):
             return
         found: set[str] = set()
         for at, goal in enumerate(self.goals):
@@ -109,18 +143,20 @@ class GoalJudge:
                 self._lassos[at] = self._lasso(cycles)
                 found.add(goal.prop)
 
-    def _trim(self, cycles: int, which: int, left: int) -> int:
-        before = 2 * left + _WORTH_A_SWEEP
-        while left and before - left > before // _WORTH_A_SWEEP:
+    def _trim(self, cycles: int, which: int, left: int, patience: int) -> int:
+        """Sweeps until so many in a row were not worth it; how many states are left."""
+        failures = 0
+        while left and failures < patience:
             self.limits.check_time(self.began)
             before, left = left, self.library.nl_cycles_trim(cycles, which)
+            failures = 0 if before - left > before // _WORTH_A_SWEEP else failures + 1
         return left
 
     def _is_missed_for_ever(self, cycles: int, at: int) -> bool:
         """Whether there is a fair cycle without the goal."""
         left = self.library.nl_cycles_goal(cycles, at)
         while left:
-            left = self._trim(cycles, 1, left)
+            left = self._trim(cycles, 1, left, 1)
             if not self.library.nl_cycles_round(cycles, max(self.limits.memory - self.used, 0)):
                 raise Stopped("memory")
             status = _RUNNING

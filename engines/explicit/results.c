@@ -74,8 +74,26 @@ const word *nl_kept(const struct nl_search *x)
 	return x->kept;
 }
 
-/* The graph of system transitions, for backward.c and liveness.c. */
-void nl_graph(const struct nl_search *x, struct nl_graph *to)
+/*
+ * The graph of system transitions, for backward.c, trim.c and liveness.c; 0 if there is no memory. It
+ * is without states where none is kept.
+ */
+int nl_graph(struct nl_search *x, struct nl_graph *to)
 {
-	*to = (struct nl_graph){ x->next, x->edge_count, x->nodes, x->edges, &x->states, &x->index };
+	const uint64_t expanded = x->graph ? x->next : 0, words = (expanded + 63) / 64;
+	uint64_t edge = 0;
+
+	free(x->edge_of);
+	x->edge_of = calloc(words + 1, sizeof(*x->edge_of));
+	if (!x->edge_of)
+		return 0;
+	*to = (struct nl_graph){ expanded,   x->nodes,   x->missed, x->edges,
+				 x->edge_of, &x->states, &x->index };
+	for (uint64_t i = 0; i < expanded; i++) {
+		if (i % 64 == 0)
+			x->edge_of[i / 64] = edge;
+		edge += nl_degree(to, i);
+	}
+	x->edge_of[words] = edge;
+	return 1;
 }

@@ -4,7 +4,7 @@
 #ifndef NOLOCK_SEARCH_H
 #define NOLOCK_SEARCH_H
 
-#include "bits.h"
+#include "graph.h"
 #include "index.h"
 
 /* What nl_slice() returns. engines/explicit/native.py knows these by number. */
@@ -44,7 +44,9 @@ struct nl_search {
 	/* the graph of system transitions, only where goals are judged on it */
 	int graph;
 	uint16_t *nodes;
+	uint8_t *missed;
 	uint32_t *edges;
+	uint64_t *edge_of; /* once the search is over */
 	uint64_t edge_count, edge_capacity;
 	/* at work */
 	uint32_t threads;
@@ -99,19 +101,6 @@ int nl_share(struct nl_search *x, uint64_t end);
 	case 8: call(__VA_ARGS__, 8); break;                                                       \
 	default: call(__VA_ARGS__, nl_model.words);                                                \
 	}
-
-/* --- edges ------------------------------------------------------------------------------------- */
-
-/* Notes a loop or makes room for an edge; returns whether there is an edge to write. */
-ALWAYS_INLINE int nl_add_edge(uint16_t *node, uint32_t from, uint32_t to)
-{
-	if (to == from) {
-		*node |= NL_LOOP;
-		return 0;
-	}
-	*node += 1 << NL_FLAG_BITS;
-	return 1;
-}
 
 /* --- parents ----------------------------------------------------------------------------------- */
 

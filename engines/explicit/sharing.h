@@ -24,6 +24,7 @@ struct nl_sharing {
 	uint32_t taken; /* pieces that somebody has */
 	struct nl_growth growth;
 	uint64_t end;
+	uint64_t found_last; /* states, by the round before */
 	int failed;
 	/* threads */
 	uint32_t threads, waiting, meetings;

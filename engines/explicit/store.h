@@ -17,7 +17,10 @@ struct nl_store {
 	uint8_t *at;
 	uint32_t bytes; /* of a state */
 	word last;      /* the bits of its last word that are kept */
+	uint64_t populated, reserved; /* bytes */
 };
+
+#define NL_POPULATED_AT_ONCE (128ull << 10)
 
 /* A store for states of so many bytes; reading a last word may touch 7 bytes more. */
 static inline int nl_store_open(struct nl_store *x, uint64_t capacity, uint32_t bytes)
@@ -29,8 +32,28 @@ static inline int nl_store_open(struct nl_store *x, uint64_t capacity, uint32_t 
 #endif
 	x->bytes = bytes;
 	x->last = ~(word)0 >> 8 * (whole - bytes);
-	x->at = nl_reserve_in_order(capacity * bytes + sizeof(word));
+	x->populated = 0;
+	x->reserved = capacity * bytes + sizeof(word);
+	x->at = nl_reserve_in_order(x->reserved);
 	return x->at != NULL;
+}
+
+/*
+ * Makes the pages for so many states, before they are stored. It takes less time than at each first
+ * touch; and of several threads the others need not wait for the one that comes to a new page.
+ */
+static inline void nl_store_populate(struct nl_store *x, uint64_t states)
+{
+	const uint64_t end = states * x->bytes;
+	uint64_t until = x->populated;
+
+	while (until < end && until < x->reserved)
+		until += NL_POPULATED_AT_ONCE;
+	if (until > x->reserved)
+		until = x->reserved;
+	if (until > x->populated)
+		nl_populate(x->at + x->populated, until - x->populated);
+	x->populated = until;
 }
 
 ALWAYS_INLINE const uint8_t *nl_store_at(const struct nl_store *x, uint64_t number)

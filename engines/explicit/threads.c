@@ -112,11 +112,13 @@ static void finish_round(struct nl_sharing *p)
 	struct nl_search *x = p->x;
 	uint64_t next = x->next;
 
+	p->found_last = 0;
 	for (uint32_t k = 0; k < p->count; k++) {
-		x->count += p->pieces[k].fresh_count;
+		p->found_last += p->pieces[k].fresh_count;
 		x->edge_count += p->pieces[k].edges;
 		next += p->pieces[k].b.states;
 	}
+	x->count += p->found_last;
 	nl_advance(x, next);
 	p->count = 0;
 	p->rounds++;
@@ -182,6 +184,8 @@ static void round_of(struct nl_sharing *p, struct nl_tally *t, uint32_t me)
 
 	while ((taken = take(&p->taken)) < p->count) {
 		p->pieces[taken].by = me;
+		if (!taken)
+			nl_store_populate(&p->x->states, p->x->count + p->found_last + p->found_last / 8);
 		nl_look_up(p, t, taken);
 	}
 	meet(p);

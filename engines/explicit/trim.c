@@ -37,7 +37,7 @@ static void trim_down(const struct nl_cycles *x, uint64_t *set, uint64_t *back)
 {
 	for (uint64_t w = x->words; w-- > 0;) {
 		const uint64_t left = set[w];
-		uint64_t edge = x->edge_of[w + 1];
+		uint64_t edge = x->g.edge_of[w + 1];
 
 		for (uint64_t i = 64 * w + 64; left && i-- > 64 * w;) {
 			if (i >= x->g.expanded)
@@ -60,7 +60,7 @@ static void trim_down(const struct nl_cycles *x, uint64_t *set, uint64_t *back)
 static void trim_up(const struct nl_cycles *x, uint64_t *set, uint64_t *reached)
 {
 	for (uint64_t w = 0; w < x->words; w++) {
-		uint64_t edge = x->edge_of[w];
+		uint64_t edge = x->g.edge_of[w];
 
 		for (uint64_t i = 64 * w, left = set[w]; left; left >>= 1, i++) {
 			const uint32_t degree = nl_degree(&x->g, i);
@@ -93,10 +93,8 @@ uint64_t nl_cycles_goal(struct nl_cycles *x, uint32_t goal)
 		x->live[w] = x->candidates[w];
 		for (uint64_t left = x->live[w]; left; left &= left - 1) {
 			const uint64_t i = 64 * w + (uint64_t)__builtin_ctzll(left);
-			int bad = 0;
 
-			nl_store_get(x->g.states, i, x->state, nl_model.words);
-			if (!(nl_model.unmet(x->state, &bad) >> goal & 1))
+			if (!nl_misses(&x->g, i, goal))
 				drop(x->live, i);
 		}
 	}
@@ -113,7 +111,6 @@ void nl_cycles_free(struct nl_cycles *x)
 	free(x->candidates);
 	free(x->live);
 	free(x->spare);
-	free(x->edge_of);
 	free(x->rank);
 	free(x->state);
 	free(x->out.slots);
@@ -134,7 +131,6 @@ static int allocate(struct nl_cycles *x)
 	x->candidates = calloc(x->words + 1, sizeof(uint64_t));
 	x->live = calloc(x->words + 1, sizeof(uint64_t));
 	x->spare = calloc(x->words + 1, sizeof(uint64_t));
-	x->edge_of = calloc(x->words + 1, sizeof(uint64_t));
 	x->rank = calloc(x->words + 1, sizeof(uint32_t));
 	x->state = calloc(nl_model.words, sizeof(word));
 	x->out.slots = calloc(slots * nl_model.words, sizeof(word));
@@ -145,7 +141,7 @@ static int allocate(struct nl_cycles *x)
 	x->out.faulty = calloc(1, sizeof(struct nl_first));
 	x->can = calloc(nl_model.actors, 1);
 	x->does = calloc(nl_model.actors, 1);
-	return x->candidates && x->live && x->spare && x->edge_of && x->rank && x->state &&
+	return x->candidates && x->live && x->spare && x->rank && x->state &&
 	       x->out.slots && x->out.actors && x->out.also && x->out.fired && x->out.failed &&
 	       x->out.faulty && x->can && x->does;
 }
@@ -154,7 +150,6 @@ static int allocate(struct nl_cycles *x)
 struct nl_cycles *nl_cycles_new(const struct nl_graph *g)
 {
 	struct nl_cycles *x = calloc(1, sizeof(*x));
-	uint64_t edge = 0;
 
 	if (!x)
 		return NULL;
@@ -164,13 +159,8 @@ struct nl_cycles *nl_cycles_new(const struct nl_graph *g)
 		nl_cycles_free(x);
 		return NULL;
 	}
-	for (uint64_t i = 0; i < g->expanded; i++) {
-		if (i % 64 == 0)
-			x->edge_of[i / 64] = edge;
-		edge += nl_degree(g, i);
-		if ((g->nodes[i] & (NL_UNMET | NL_EXCUSED)) == NL_UNMET)
+	for (uint64_t i = 0; i < g->expanded; i++)
+		if (nl_misses_any(g, i) && !(g->nodes[i] & NL_EXCUSED))
 			put(x->candidates, i);
-	}
-	x->edge_of[x->words] = edge;
 	return x;
 }

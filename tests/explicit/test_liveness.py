@@ -334,9 +334,11 @@ def test_judging_keeps_to_the_memory_limit(engine: Engine) -> None:
     assert short.goals["goal"].lasso is None
 
 
-@both_engines
+@pytest.mark.parametrize(("engine", "threads"), [("c", 1), ("c", 2), ("python", 1)])
 @pytest.mark.parametrize("what", ["time", "interrupted"])
-def test_judging_can_be_stopped(engine: Engine, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_judging_can_be_stopped(
+    engine: Engine, threads: int, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C and the time limit end it with what the search has covered, and never as complete."""
     module = native_goals if engine == "c" else python_goals
     judged: list[int] = []
@@ -346,9 +348,40 @@ def test_judging_can_be_stopped(engine: Engine, what: str, monkeypatch: pytest.M
         raise KeyboardInterrupt if what == "interrupted" else module.Stopped("time")
 
     monkeypatch.setattr(module.GoalJudge, "_trim", stop)
-    found = explore(mill(3), Options(engine=engine))
+    found = explore(mill(3), Options(engine=engine, threads=threads))
     assert judged
     assert (found.complete, found.reason, found.states) == (False, what, 7**3)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_time_is_up_beside_the_cycles(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found out about doomed states by another thread ends the search, too."""
+
+    def stop(*_: object) -> None:
+        raise native_goals.Stopped("time")
+
+    monkeypatch.setattr(native_goals.GoalJudge, "_find_doomed", stop)
+    found = explore(mill(3), Options(engine="c", threads=threads))
+    assert (found.complete, found.reason) == (False, "time")
+
+
+@both_engines
+def test_more_goals_than_a_byte_has_bits(engine: Engine) -> None:
+    """Each state says which goals it misses: a counter that ends at 8 and can be told to stop."""
+    b = Builder("many goals")
+    b.var("count", number(0, 20))
+    b.process("p", 1, 2)
+    b.step("p", 1, 0)
+    b.step("p", 1, 1, store("count", plus(load("count"), 1)), guard=binary("<", load("count"), 8))
+    for top in range(20):
+        b.goals.append(Goal(f"reaches{top}", binary(">=", load("count"), top), "too few"))
+    machine = b.build()
+    found = explore(machine, plain(engine))
+    expected = search(machine)
+    for at, goal in enumerate(machine.goals):
+        report = found.goals[goal.prop]
+        assert report.doomed == len(expected.doomed(machine, at))
+        assert (report.failing, report.doomed) == ((at, at) if at <= 8 else (9, 18))
 
 
 def test_many_states_on_cycles() -> None:
