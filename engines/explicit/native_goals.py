@@ -75,7 +75,9 @@ class GoalJudge:
             self._find_all_doomed()
             self._find_all_cycles()
             return
-        from concurrent.futures import ThreadPoolExecutor  # with logging, which takes a while to load
+        from concurrent.futures import (
+            ThreadPoolExecutor,
+        )  # with logging, which takes a while to load
 
         with ThreadPoolExecutor(max_workers=1) as beside:
             doomed = beside.submit(self._find_all_doomed)
