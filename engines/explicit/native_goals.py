@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 from engines.explicit.library import NONE, Graph
@@ -23,6 +23,35 @@ _WORTH_A_SWEEP = 16
 _PATIENCE_FOR_ALL_GOALS = 2
 # After a sweep that found less than one in so many states the next one goes the other way.
 _FEW = 64
+
+
+class _Beside(Thread):
+    """Does something in a thread of its own."""
+
+    def __init__(self, job: Callable[[], None]) -> None:
+        super().__init__()
+        self._job = job
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._job()
+        except BaseException as error:
+            self._error = error
+
+    def finish(self, given_up: Event) -> None:
+        """Wait, whatever happens: it works on memory that is freed afterwards. Raises its error."""
+        ended = False
+        while not ended:
+            try:
+                if self.is_alive():
+                    self.join()
+                ended = True
+            except KeyboardInterrupt as error:
+                given_up.set()
+                self._error = error
+        if self._error is not None:
+            raise self._error
 
 
 @dataclass
@@ -75,18 +104,15 @@ class GoalJudge:
             self._find_all_doomed()
             self._find_all_cycles()
             return
-        from concurrent.futures import (
-            ThreadPoolExecutor,
-        )  # with logging, which takes a while to load
-
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            doomed = beside.submit(self._find_all_doomed)
-            try:
-                self._find_all_cycles()
-                doomed.result()
-            except BaseException:
-                self._given_up.set()
-                raise
+        doomed = _Beside(self._find_all_doomed)
+        try:
+            doomed.start()
+            self._find_all_cycles()
+        except KeyboardInterrupt:
+            self._given_up.set()
+            raise
+        finally:
+            doomed.finish(self._given_up)
 
     def found(self) -> Iterator[RawGoal]:
         """What became of each goal."""
@@ -111,8 +137,10 @@ class GoalJudge:
         self.library.nl_seed(graph, good, at)
         found, forwards = expanded, False
         # A sweep that finds nothing shows that no other state has an edge to a good one.
-        while found and not self._given_up.is_set():
+        while found:
             self.limits.check_time(self.began)
+            if self._given_up.is_set():
+                raise Stopped("interrupted")
             found = self.library.nl_sweep(graph, good, forwards)
             forwards = not forwards and found < expanded // _FEW
         first = ctypes.c_uint64(NONE)

@@ -13,6 +13,7 @@ from counterexamples.replay import run_firings
 from engines.explicit import native_goals, python_goals
 from engines.explicit.explore import Engine, Exploration, Options, explore
 from engines.explicit.loops import Edge, fair_loop
+from engines.explicit.search import Stopped
 from engines.reductions.wanted import NO_REDUCTIONS, Reductions
 from engines.result import Lasso
 from model.language.machine import BOOL, Const, Dimension, Goal, Machine, Param, Parameter, Type
@@ -358,11 +359,31 @@ def test_the_time_is_up_beside_the_cycles(threads: int, monkeypatch: pytest.Monk
     """What is found out about doomed states by another thread ends the search, too."""
 
     def stop(*_: object) -> None:
-        raise native_goals.Stopped("time")
+        raise Stopped("time")
 
     monkeypatch.setattr(native_goals.GoalJudge, "_find_doomed", stop)
     found = explore(mill(3), Options(engine="c", threads=threads))
     assert (found.complete, found.reason) == (False, "time")
+
+
+def test_ctrl_c_ends_the_thread_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It works on memory that is freed afterwards, and what it has not finished is not told."""
+    stopped = []
+
+    def sweep(judge: native_goals.GoalJudge, at: int) -> tuple[int, int]:
+        while not judge._given_up.wait(1):
+            pass
+        stopped.append(at)
+        raise Stopped("interrupted")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(native_goals.GoalJudge, "_find_doomed", sweep)
+    monkeypatch.setattr(native_goals.GoalJudge, "_find_cycles", interrupted)
+    found = explore(mill(3), Options(engine="c", threads=2))
+    assert (found.reason, stopped) == ("interrupted", [0])
+    assert not found.violations
 
 
 @both_engines
