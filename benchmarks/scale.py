@@ -110,11 +110,9 @@ def threads_on(case: Case, cache: Path, runs: int) -> Iterator[Figure]:
     ratio = statistics.median(ratios)
     apart = two_programs(case, cache, runs)
     same = f"{one.states:,} states, the same counts"
-    what = (
-        f"two threads against one, {case.machine}, {'all' if case.reductions else 'no'} reductions"
-    )
-    yield Figure(what, ratio, "×", "≥ 1.7", ratio >= 1.7, same)
-    what = f"two searches at once against one, {case.machine}"
+    name = f"{case.machine}, {'all' if case.reductions else 'no'} reductions"
+    yield Figure(f"two threads against one, {name}", ratio, "×", "≥ 1.7", ratio >= 1.7, same)
+    what = f"two searches at once against one, {name}"
     yield Figure(what, apart, "×", "", None, "what two cores give to programs that share nothing")
 
 

@@ -98,9 +98,9 @@ void nl_batch_close(struct nl_batch *b)
 static void note_rest(struct nl_tally *t, uint32_t number, uint64_t unmet)
 {
 	t->rests++;
-	for (unsigned i = 0; unmet >> i; i++) {
-		if (!(unmet >> i & 1))
-			continue;
+	for (uint64_t left = unmet; left; left &= left - 1) {
+		const int i = __builtin_ctzll(left);
+
 		if (!t->failing[i]++)
 			t->first_failing[i] = number;
 	}
@@ -124,9 +124,9 @@ static uint16_t expand_one(struct nl_tally *t, uint32_t number, uint64_t *unmet)
 	*unmet = nl_model.goals ? nl_model.unmet(s, &bad) : 0;
 	if (bad)
 		nl_note(out->faulty, number, NL_NONE);
-	for (unsigned i = 0; broken >> i; i++)
-		if ((broken >> i & 1) && t->first_broken[i] == NL_NONE)
-			t->first_broken[i] = number;
+	for (uint64_t left = broken; left; left &= left - 1)
+		if (t->first_broken[__builtin_ctzll(left)] == NL_NONE)
+			t->first_broken[__builtin_ctzll(left)] = number;
 	if (broken || bad)
 		return NL_EXCUSED;
 	out->state = number;

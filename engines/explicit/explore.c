@@ -24,7 +24,7 @@
 
 enum { BATCH = 384 };
 
-/* What judging the goals takes afterwards, per state: six or seven sets of states and 64 bits for 64. */
+/* What judging the goals takes afterwards, per state: four sets, and 12 bytes for 64 states. */
 enum { BYTES_FOR_GOALS = 1 };
 
 /* System steps of a state, where it is not known yet how many there are. */

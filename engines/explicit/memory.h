@@ -1,6 +1,7 @@
 /*
  * Memory that is reserved once, far larger than needed, and gets real pages only where it is
- * touched. So arrays never move, and what a search takes is what it has stored.
+ * touched, or a little ahead of that. So arrays never move, and what a search takes is what it has
+ * stored.
  */
 #ifndef NOLOCK_MEMORY_H
 #define NOLOCK_MEMORY_H

@@ -6,9 +6,9 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event, Thread
 from typing import Any
 
+from engines.explicit.beside import Beside
 from engines.explicit.library import NONE, Graph
 from engines.explicit.loops import Edge, fair_loop
 from engines.explicit.search import Limits, RawGoal, RawLasso, Reason, Stopped
@@ -23,35 +23,6 @@ _WORTH_A_SWEEP = 16
 _PATIENCE_FOR_ALL_GOALS = 2
 # After a sweep that found less than one in so many states the next one goes the other way.
 _FEW = 64
-
-
-class _Beside(Thread):
-    """Does something in a thread of its own."""
-
-    def __init__(self, job: Callable[[], None]) -> None:
-        super().__init__()
-        self._job = job
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._job()
-        except BaseException as error:
-            self._error = error
-
-    def finish(self, given_up: Event) -> None:
-        """Wait, whatever happens: it works on memory that is freed afterwards. Raises its error."""
-        ended = False
-        while not ended:
-            try:
-                if self.is_alive():
-                    self.join()
-                ended = True
-            except KeyboardInterrupt as error:
-                given_up.set()
-                self._error = error
-        if self._error is not None:
-            raise self._error
 
 
 @dataclass
@@ -74,10 +45,13 @@ class GoalJudge:
     used: int
     threads: int
     memory: int = 0
-    _given_up: Event = field(default_factory=Event)
+    _doomed_beside: Beside = field(init=False)
     _graph: Graph = field(default_factory=Graph)
     _doomed: dict[int, tuple[int, int]] = field(default_factory=dict)
     _lassos: dict[int, RawLasso] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._doomed_beside = Beside(self._find_all_doomed)
 
     def judge(self, reason: Reason) -> Reason:
         """Find out all there is to know; returns why the exploration ended.
@@ -100,19 +74,18 @@ class GoalJudge:
 
     def _find_all(self) -> None:
         """Doomed states and fair cycles, at the same time where there are threads for both."""
-        if self.threads == 1:
+        if self.threads == 1 or not self._doomed_beside.start():
             self._find_all_doomed()
             self._find_all_cycles()
             return
-        doomed = _Beside(self._find_all_doomed)
         try:
-            doomed.start()
             self._find_all_cycles()
         except KeyboardInterrupt:
-            self._given_up.set()
+            self._doomed_beside.given_up.set()
             raise
         finally:
-            doomed.finish(self._given_up)
+            self._doomed_beside.wait()
+        self._doomed_beside.raise_error()
 
     def found(self) -> Iterator[RawGoal]:
         """What became of each goal."""
@@ -138,8 +111,7 @@ class GoalJudge:
         found, forwards = expanded, False
         # A sweep that finds nothing shows that no other state has an edge to a good one.
         while found:
-            self.limits.check_time(self.began)
-            if self._given_up.is_set():
+            if self._doomed_beside.given_up.is_set():
                 raise Stopped("interrupted")
             found = self.library.nl_sweep(graph, good, forwards)
             forwards = not forwards and found < expanded // _FEW

@@ -369,3 +369,15 @@ def test_names_that_are_not_c_names() -> None:
     b.process("while", 1, 2)
     b.step("while", 1, 1, store("int", ME))
     assert explore(b.build(), Options(engine="c")).states == 16
+
+
+@both_engines
+def test_as_many_invariants_as_a_word_has_bits(engine: Engine) -> None:
+    """A sixty-fifth is refused elsewhere."""
+    b = Builder("many invariants")
+    b.var("count", number(0, 1))
+    b.action("up", store("count", Const(1)), guard=eq(load("count"), 0))
+    for at in range(64):
+        b.invariants.append(Invariant(f"none{at}", eq(load("count"), 0), "too many"))
+    found = explore(b.build(), Options(engine=engine, reductions=NO_REDUCTIONS))
+    assert found.violations.keys() == {f"none{at}" for at in range(64)}

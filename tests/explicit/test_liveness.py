@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -10,8 +16,10 @@ from hypothesis import strategies as st
 
 from counterexamples.lasso import why_no_lasso
 from counterexamples.replay import run_firings
-from engines.explicit import native_goals, python_goals
+from engines.explicit import native, native_goals, python_goals
+from engines.explicit.beside import Beside
 from engines.explicit.explore import Engine, Exploration, Options, explore
+from engines.explicit.library import open_library
 from engines.explicit.loops import Edge, fair_loop
 from engines.explicit.search import Stopped
 from engines.reductions.wanted import NO_REDUCTIONS, Reductions
@@ -354,55 +362,135 @@ def test_judging_can_be_stopped(
     assert (found.complete, found.reason, found.states) == (False, what, 7**3)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_time_is_up_beside_the_cycles(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found out about doomed states by another thread ends the search, too."""
+class SlowSweeps:
+    """A library whose sweeps never seem to be the last; `begun` and `ended` count them."""
 
-    def stop(*_: object) -> None:
-        raise Stopped("time")
+    most = 50
 
-    monkeypatch.setattr(native_goals.GoalJudge, "_find_doomed", stop)
-    found = explore(mill(3), Options(engine="c", threads=threads))
-    assert (found.complete, found.reason) == (False, "time")
+    def __init__(self, library: Any) -> None:
+        self.library = library
+        self.begun = self.ended = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.library, name)
+
+    def nl_sweep(self, *arguments: Any) -> int:
+        self.begun += 1
+        time.sleep(0.3 if self.begun == 1 else 0.02)
+        self.library.nl_sweep(*arguments)
+        self.ended += 1
+        return int(self.begun < self.most)
 
 
-def test_ctrl_c_ends_the_thread_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[SlowSweeps]:
+    """The libraries that are opened."""
+    opened: list[SlowSweeps] = []
+
+    def open_slowly(path: Path) -> SlowSweeps:
+        opened.append(SlowSweeps(open_library(path)))
+        return opened[-1]
+
+    monkeypatch.setattr(native, "open_library", open_slowly)
+    return opened
+
+
+@pytest.mark.parametrize("where", ["in the cycles", "while it waits", "twice"])
+def test_ctrl_c_ends_the_thread_beside(
+    where: str, sweeps: list[SlowSweeps], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It works on memory that is freed afterwards, and what it has not finished is not told."""
-    stopped = []
 
-    def sweep(judge: native_goals.GoalJudge, at: int) -> tuple[int, int]:
-        while not judge._given_up.wait(1):
-            pass
-        stopped.append(at)
-        raise Stopped("interrupted")
+    def press() -> None:
+        for _ in range(2 if where == "twice" else 1):
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
 
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    def find_cycles(_: object) -> None:
+        while not sweeps[0].begun:
+            time.sleep(0.001)
+        if where == "in the cycles":
+            raise KeyboardInterrupt
+        Thread(target=press).start()
 
-    monkeypatch.setattr(native_goals.GoalJudge, "_find_doomed", sweep)
-    monkeypatch.setattr(native_goals.GoalJudge, "_find_cycles", interrupted)
+    monkeypatch.setattr(native_goals.GoalJudge, "_find_all_cycles", find_cycles)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        found = explore(mill(3), Options(engine="c", threads=2))
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert found.reason == "interrupted"
+    assert found.goals["goal"].doomed == 0
+    assert 0 < sweeps[0].begun == sweeps[0].ended < SlowSweeps.most
+
+
+def test_no_thread_beside_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system gives no more threads, one judges alone."""
+
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    alone = explore(mill(3), Options(engine="c"))
+    monkeypatch.setattr(Thread, "start", refuse)
     found = explore(mill(3), Options(engine="c", threads=2))
-    assert (found.reason, stopped) == ("interrupted", [0])
-    assert not found.violations
+    assert found.complete and found.goals == alone.goals
+
+
+def test_what_beside_raises_is_raised() -> None:
+    def fail() -> None:
+        raise Stopped("memory")
+
+    beside = Beside(fail)
+    assert beside.start()
+    beside.wait()
+    with pytest.raises(Stopped):
+        beside.raise_error()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_doomed_states_are_told_when_the_time_is_up(threads: int) -> None:
+    """A loop that keeps the goal away is found early, beside millions of states that do not."""
+    large = counters(9, 7)
+    b = Builder("timed")
+    b.variables += large.variables
+    for name, kind in (("mode", number(0, 2)), ("ticks", BOOL), ("won", BOOL)):
+        b.var(name, kind)
+    for transition in large.transitions:
+        guard = both(transition.guard, eq(load("mode"), 2))
+        b.transitions.append(replace(transition, id=len(b.transitions), guard=guard))
+    b.action("lose", store("mode", Const(1)), guard=eq(load("mode"), 0))
+    b.action("go", store("mode", Const(2)), guard=eq(load("mode"), 0))
+    b.action("tick", store("ticks", negate(load("ticks"))), guard=eq(load("mode"), 1))
+    b.action("win", store("won", Const(1)), guard=both(eq(load("mode"), 2), negate(load("won"))))
+    machine = goal_of(b, "won")
+    found = explore(machine, Options(engine="c", seconds=0.2, threads=threads))
+    assert (found.reason, found.goals["goal"].doomed) == ("time", 2)
+    assert "goal" in found.violations
 
 
 @both_engines
-def test_more_goals_than_a_byte_has_bits(engine: Engine) -> None:
-    """Each state says which goals it misses: a counter that ends at 8 and can be told to stop."""
+@pytest.mark.parametrize("goals", [8, 9, 17, 64])
+def test_many_goals(engine: Engine, goals: int) -> None:
+    """Each state says which it misses: at the end one, for ever the last one, in a loop."""
     b = Builder("many goals")
-    b.var("count", number(0, 20))
-    b.process("p", 1, 2)
-    b.step("p", 1, 0)
-    b.step("p", 1, 1, store("count", plus(load("count"), 1)), guard=binary("<", load("count"), 8))
-    for top in range(20):
-        b.goals.append(Goal(f"reaches{top}", binary(">=", load("count"), top), "too few"))
+    b.var("count", number(0, 3))
+    b.process("p", 1, 3)
+    b.step("p", 1, 0, guard=eq(load("count"), 3))
+    b.step("p", 1, 2)
+    b.step("p", 2, 1)
+    b.action("up", store("count", plus(load("count"), 1)), guard=binary("<", load("count"), 3))
+    never, at_first = binary(">", load("count"), 3), binary("<", load("count"), 3)
+    conditions = {0: at_first, goals - 1: never}
+    for at in range(goals):
+        b.goals.append(Goal(f"goal{at}", conditions.get(at, binary(">=", load("count"), 0)), "no"))
     machine = b.build()
-    found = explore(machine, plain(engine))
-    expected = search(machine)
+    expected, found = search(machine), explore(machine, plain(engine))
     for at, goal in enumerate(machine.goals):
         report = found.goals[goal.prop]
         assert report.doomed == len(expected.doomed(machine, at))
-        assert (report.failing, report.doomed) == ((at, at) if at <= 8 else (9, 18))
+        assert is_confirmed(machine, found, goal.prop) == expected.is_missed_for_ever(machine, at)
+        assert report.failing == (at in conditions)
+    assert is_confirmed(machine, found, f"goal{goals - 1}")
 
 
 def test_many_states_on_cycles() -> None:

@@ -1,0 +1,63 @@
+"""A job in a thread of its own, beside what its caller does, who may be interrupted meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+
+class Beside:
+    """A job that looks at `given_up` now and then.
+
+    What it works on may be freed once `wait` is over, even if Ctrl-C came. (`Thread.join` gives no
+    such promise: in Python 3.11 an interrupted one takes a thread for ended that is running.)
+    """
+
+    def __init__(self, job: Callable[[], None]) -> None:
+        self.given_up = Event()
+        self._job = job
+        self._may_begin = Event()
+        self._ended = Event()
+        self._error: BaseException | None = None
+
+    def start(self) -> bool:
+        """Begin; False if there is no thread to be had. Interrupted, it has not begun."""
+        try:
+            Thread(target=self._run).start()
+        except RuntimeError:
+            return False
+        except KeyboardInterrupt:
+            # There may be a thread already, and it is not to touch anything.
+            self.given_up.set()
+            self._may_begin.set()
+            raise
+        self._may_begin.set()
+        return True
+
+    def wait(self) -> None:
+        """Return when it has ended; Ctrl-C makes it give up, and is passed on afterwards."""
+        interrupted = False
+        while True:
+            try:
+                self._ended.wait()
+                break
+            except KeyboardInterrupt:
+                self.given_up.set()
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def raise_error(self) -> None:
+        """Raise what it raised."""
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._may_begin.wait()
+            if not self.given_up.is_set():
+                self._job()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ended.set()
