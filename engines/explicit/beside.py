@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event, Thread
 
+_BETWEEN_PULSES = 0.1
+
 
 class Beside:
     """A job that looks at `given_up` now and then.
@@ -34,13 +36,17 @@ class Beside:
         self._may_begin.set()
         return True
 
-    def wait(self) -> None:
-        """Return when it has ended; Ctrl-C makes it give up, and is passed on afterwards."""
+    def wait(self, pulse: Callable[[], None]) -> None:
+        """Return when it has ended; Ctrl-C makes it give up, and is passed on afterwards.
+
+        `pulse` is called again and again meanwhile; it may raise KeyboardInterrupt, too.
+        """
         interrupted = False
         while True:
             try:
-                self._ended.wait()
-                break
+                if self._ended.wait(_BETWEEN_PULSES):
+                    break
+                pulse()
             except KeyboardInterrupt:
                 self.given_up.set()
                 interrupted = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def search(
         instances = Actors(machine, renamed(symmetry)).instances
         took = compiled - began
         about = (machine, generated.checks, reason, took, compiled, limits, instances)
-        return running.result(*about, storing.threads)
+        return running.result(*about, storing.threads, progress)
 
 
 def _stored_bytes(places: Layout) -> int:
@@ -219,6 +219,19 @@ class _Search:
             seconds=time.monotonic() - began,
         )
 
+    def _pulse(self, began: float, progress: ProgressFunction | None) -> Callable[[], None]:
+        """A function that may be called at any time, and tells the progress now and then."""
+        told = time.monotonic()
+
+        def pulse() -> None:
+            nonlocal told
+            now = time.monotonic()
+            if progress is not None and now - told >= _SLICE_NANOSECONDS / 1e9:
+                told = now
+                progress(self._progress(began))
+
+        return pulse
+
     def result(
         self,
         machine: Machine,
@@ -229,6 +242,7 @@ class _Search:
         limits: Limits,
         instances: tuple[int, ...],
         threads: int,
+        progress: ProgressFunction | None,
     ) -> RawSearch:
         """All that the search found."""
         counts = self.counts()
@@ -243,6 +257,7 @@ class _Search:
             began,
             counts.memory,
             threads,
+            self._pulse(began, progress),
         )
         # Else there is no graph, and only states of rest tell.
         if not self._fingerprints and limits.levels is None:

@@ -29,6 +29,7 @@ _FEW = 64
 class GoalJudge:
     """Judges goals one after the other; Ctrl-C and the time limit are seen between two calls.
 
+    `pulse` is called between them, and may raise KeyboardInterrupt.
     `instances` are the actors of all processes' instances. `state` gives the state of a number and
     `path` those from the initial one to it. `used` is the memory of the search, `memory` what
     judging took besides.
@@ -44,6 +45,7 @@ class GoalJudge:
     began: float
     used: int
     threads: int
+    pulse: Callable[[], None]
     memory: int = 0
     _doomed_beside: Beside = field(init=False)
     _graph: Graph = field(default_factory=Graph)
@@ -51,7 +53,7 @@ class GoalJudge:
     _lassos: dict[int, RawLasso] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._doomed_beside = Beside(self._find_all_doomed)
+        self._doomed_beside = Beside(lambda: self._find_all_doomed(self._unless_given_up))
 
     def judge(self, reason: Reason) -> Reason:
         """Find out all there is to know; returns why the exploration ended.
@@ -63,7 +65,8 @@ class GoalJudge:
             if not self.library.nl_graph(self.handle, ctypes.byref(self._graph)):
                 raise Stopped("memory")
             if reason != "complete":
-                self._find_all_doomed()
+                # Who has told it to stop still wants to know what was found.
+                self._find_all_doomed(lambda: None)
             elif self.goals:
                 self._find_all()
         except KeyboardInterrupt:
@@ -75,7 +78,7 @@ class GoalJudge:
     def _find_all(self) -> None:
         """Doomed states and fair cycles, at the same time where there are threads for both."""
         if self.threads == 1 or not self._doomed_beside.start():
-            self._find_all_doomed()
+            self._find_all_doomed(self.pulse)
             self._find_all_cycles()
             return
         try:
@@ -84,7 +87,7 @@ class GoalJudge:
             self._doomed_beside.given_up.set()
             raise
         finally:
-            self._doomed_beside.wait()
+            self._doomed_beside.wait(self.pulse)
         self._doomed_beside.raise_error()
 
     def found(self) -> Iterator[RawGoal]:
@@ -98,12 +101,16 @@ class GoalJudge:
 
     # -- states that can no longer reach a goal --
 
-    def _find_all_doomed(self) -> None:
+    def _find_all_doomed(self, pulse: Callable[[], None]) -> None:
         for at, goal in enumerate(self.goals):
             if not goal.each:
-                self._doomed[at] = self._find_doomed(at)
+                self._doomed[at] = self._find_doomed(at, pulse)
 
-    def _find_doomed(self, at: int) -> tuple[int, int]:
+    def _unless_given_up(self) -> None:
+        if self._doomed_beside.given_up.is_set():
+            raise Stopped("interrupted")
+
+    def _find_doomed(self, at: int, pulse: Callable[[], None]) -> tuple[int, int]:
         """How many there are, and the first."""
         graph, expanded = ctypes.byref(self._graph), self._graph.expanded
         good = (ctypes.c_uint64 * (expanded // 64 + 1))()
@@ -111,8 +118,7 @@ class GoalJudge:
         found, forwards = expanded, False
         # A sweep that finds nothing shows that no other state has an edge to a good one.
         while found:
-            if self._doomed_beside.given_up.is_set():
-                raise Stopped("interrupted")
+            pulse()
             found = self.library.nl_sweep(graph, good, forwards)
             forwards = not forwards and found < expanded // _FEW
         first = ctypes.c_uint64(NONE)
@@ -145,11 +151,16 @@ class GoalJudge:
                 self._lassos[at] = self._lasso(cycles)
                 found.add(goal.prop)
 
+    def _go_on(self) -> None:
+        """Between two calls."""
+        self.pulse()
+        self.limits.check_time(self.began)
+
     def _trim(self, cycles: int, which: int, left: int, patience: int) -> int:
         """Sweeps until so many in a row were not worth it; how many states are left."""
         failures = 0
         while left and failures < patience:
-            self.limits.check_time(self.began)
+            self._go_on()
             before, left = left, self.library.nl_cycles_trim(cycles, which)
             failures = 0 if before - left > before // _WORTH_A_SWEEP else failures + 1
         return left
@@ -163,7 +174,7 @@ class GoalJudge:
                 raise Stopped("memory")
             status = _RUNNING
             while status == _RUNNING:
-                self.limits.check_time(self.began)
+                self._go_on()
                 status = self.library.nl_cycles_slice(cycles, _SLICE_NANOSECONDS)
             if status == _FAIR_CYCLE:
                 return True

@@ -18,7 +18,7 @@ from counterexamples.lasso import why_no_lasso
 from counterexamples.replay import run_firings
 from engines.explicit import native, native_goals, python_goals
 from engines.explicit.beside import Beside
-from engines.explicit.explore import Engine, Exploration, Options, explore
+from engines.explicit.explore import Engine, Exploration, Options, Progress, explore
 from engines.explicit.library import open_library
 from engines.explicit.loops import Edge, fair_loop
 from engines.explicit.search import Stopped
@@ -424,6 +424,19 @@ def test_ctrl_c_ends_the_thread_beside(
     assert 0 < sweeps[0].begun == sweeps[0].ended < SlowSweeps.most
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_watches_can_end_the_judging(threads: int, sweeps: list[SlowSweeps]) -> None:
+    """A process that ignores Ctrl-C hears of it when it tells its progress."""
+
+    def watch(_: Progress) -> None:
+        if sweeps[0].begun:
+            raise KeyboardInterrupt
+
+    found = explore(mill(3), Options(engine="c", threads=threads), watch)
+    assert found.reason == "interrupted"
+    assert 0 < sweeps[0].begun == sweeps[0].ended < SlowSweeps.most
+
+
 def test_no_thread_beside_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system gives no more threads, one judges alone."""
 
@@ -442,14 +455,19 @@ def test_what_beside_raises_is_raised() -> None:
 
     beside = Beside(fail)
     assert beside.start()
-    beside.wait()
+    beside.wait(lambda: None)
     with pytest.raises(Stopped):
         beside.raise_error()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_doomed_states_are_told_when_the_time_is_up(threads: int) -> None:
+@pytest.mark.parametrize("why", ["time", "interrupted"])
+def test_doomed_states_are_told_by_a_search_that_is_stopped(threads: int, why: str) -> None:
     """A loop that keeps the goal away is found early, beside millions of states that do not."""
+
+    def stop(_: Progress) -> None:
+        raise KeyboardInterrupt
+
     large = counters(9, 7)
     b = Builder("timed")
     b.variables += large.variables
@@ -463,8 +481,9 @@ def test_doomed_states_are_told_when_the_time_is_up(threads: int) -> None:
     b.action("tick", store("ticks", negate(load("ticks"))), guard=eq(load("mode"), 1))
     b.action("win", store("won", Const(1)), guard=both(eq(load("mode"), 2), negate(load("won"))))
     machine = goal_of(b, "won")
-    found = explore(machine, Options(engine="c", seconds=0.2, threads=threads))
-    assert (found.reason, found.goals["goal"].doomed) == ("time", 2)
+    options = Options(engine="c", threads=threads, seconds=0.2 if why == "time" else None)
+    found = explore(machine, options, stop if why == "interrupted" else None)
+    assert (found.reason, found.goals["goal"].doomed) == (why, 2)
     assert "goal" in found.violations
 
 
