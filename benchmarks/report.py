@@ -75,7 +75,7 @@ class Host:
     def words(self) -> str:
         """In one sentence."""
         return (
-            f"{self.cpu}, {self.cores} cores of which one is used, {self.memory_gib:.0f} GiB; "
+            f"{self.cpu}, {self.cores} cores, {self.memory_gib:.0f} GiB; "
             f"{self.system}; Python {self.python}; {self.compiler} with {self.flags}; {self.date}"
         )
 
