@@ -89,15 +89,16 @@ static void list_fresh(const struct nl_sharing *p, struct piece *piece, uint32_t
 {
 	const struct nl_search *x = p->x;
 	const struct nl_batch *b = &piece->b;
-	uint32_t count = 0;
+	uint32_t slot = 0, count = 0;
 
-	for (uint32_t i = 0; i < b->count; i++) {
-		const uint64_t entry = x->index.table[b->places[i]];
-		const uint32_t by = nl_claim_slot(&x->index, x->count, entry);
+	for (uint32_t i = 0; i < b->states; i++) {
+		for (; slot < b->ends[i]; slot++) {
+			const uint64_t entry = x->index.table[b->places[slot]];
+			const uint32_t by = nl_claim_slot(&x->index, x->count, entry);
 
-		piece->claim[i] = by;
-		piece->fresh[count] = i;
-		count += (piece->to[i] == NL_NONE) & (by == first + i);
+			piece->fresh[count] = slot;
+			count += (piece->to[slot] == NL_NONE) & (by == first + slot);
+		}
 		piece->found[i] = count;
 	}
 	piece->fresh_count = count;
@@ -147,8 +148,8 @@ static void mark_ends(const struct nl_search *x, const struct piece *piece)
 	uint64_t at = nl_parents_end(b->first, piece->first_number) / 64, marks = 0;
 
 	for (uint32_t i = 0; i < b->states; i++) {
-		const uint32_t found = b->ends[i] ? piece->found[b->ends[i] - 1] : 0;
-		const uint64_t end = nl_parents_end(b->first + i, piece->first_number + found);
+		const uint64_t count = piece->first_number + piece->found[i];
+		const uint64_t end = nl_parents_end(b->first + i, count);
 
 		if (end / 64 != at) {
 			__atomic_fetch_or(&x->parents[at], marks, __ATOMIC_RELAXED);
@@ -197,11 +198,8 @@ void nl_write_edges(struct nl_sharing *p, uint32_t k)
 		for (; slot < b->ends[i]; slot++) {
 			uint32_t to = piece->to[slot];
 
-			if (to == NL_NONE) {
-				const uint32_t by = piece->claim[slot];
-
-				to = p->pieces[by / b->most_slots].to[by % b->most_slots];
-			}
+			if (to == NL_NONE)
+				to = nl_entry_number(p->x->index.table[b->places[slot]]);
 			if (b->actors[slot] && to != b->first + i)
 				p->x->edges[edge++] = to;
 		}

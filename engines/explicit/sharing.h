@@ -9,9 +9,8 @@
 struct piece {
 	struct nl_batch b;
 	uint32_t *to;    /* per slot: the number of that state, NL_NONE as long as it has none */
-	uint32_t *claim; /* per slot without a number: the first slot with the same state */
 	uint32_t *fresh; /* the slots that are the first with a state that is new */
-	uint32_t *found; /* per slot: how many fresh ones there are up to it, itself included */
+	uint32_t *found; /* per state: how many of them there are up to the end of its successors */
 	uint32_t fresh_count, edges;
 	uint64_t first_number, first_edge;
 	uint32_t by; /* the thread that has looked it up, and therefore has it in its cache */

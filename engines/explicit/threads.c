@@ -236,9 +236,8 @@ void nl_sharing_close(struct nl_sharing *p)
 		struct piece *piece = &p->pieces[k];
 
 		nl_release(piece->to, piece->b.most_slots * sizeof(*piece->to));
-		nl_release(piece->claim, piece->b.most_slots * sizeof(*piece->claim));
 		nl_release(piece->fresh, piece->b.most_slots * sizeof(*piece->fresh));
-		nl_release(piece->found, piece->b.most_slots * sizeof(*piece->found));
+		nl_release(piece->found, PIECE * sizeof(*piece->found));
 		nl_batch_close(&piece->b);
 	}
 	free(p->pieces);
@@ -264,11 +263,10 @@ struct nl_sharing *nl_sharing_open(struct nl_search *x)
 		struct piece *piece = &p->pieces[k];
 
 		piece->to = nl_reserve(slots * sizeof(*piece->to));
-		piece->claim = nl_reserve(slots * sizeof(*piece->claim));
 		piece->fresh = nl_reserve(slots * sizeof(*piece->fresh));
-		piece->found = nl_reserve(slots * sizeof(*piece->found));
-		if (!nl_batch_open(&piece->b, PIECE, slots) || !piece->to || !piece->claim ||
-		    !piece->fresh || !piece->found) {
+		piece->found = nl_reserve(PIECE * sizeof(*piece->found));
+		if (!nl_batch_open(&piece->b, PIECE, slots) || !piece->to || !piece->fresh ||
+		    !piece->found) {
 			nl_sharing_close(p);
 			return NULL;
 		}
