@@ -99,14 +99,15 @@ CASES = (
 class Found:
     """What nolock finds without reductions, goals aside: they are not exported.
 
-    `before` is how many steps come before each violation, as in `Said`. A state that violates is
-    not expanded; where a check fails it is not counted either, where it breaks an invariant it is.
+    `before` is how many steps come before each violation, as in `Said`; `invariants` are those that
+    are broken. A state that violates is not expanded; where a check fails it is not counted either,
+    where it breaks an invariant it is.
     """
 
     states: int
     transitions: int
     before: dict[str, int]
-    invariants: bool = False
+    invariants: frozenset[str] = frozenset()
 
 
 def found(machine: Machine) -> Found:
@@ -118,15 +119,17 @@ def found(machine: Machine) -> Found:
         name: len(violation.trace) - (violation.kind in ("check", "model_error"))
         for name, violation in result.violations.items()
     }
-    broken = any(violation.kind == "invariant" for violation in result.violations.values())
-    return Found(result.states, result.transitions, before, broken)
+    broken = (name for name, found in result.violations.items() if found.kind == "invariant")
+    return Found(result.states, result.transitions, before, frozenset(broken))
 
 
 def difference(tool: str, expected: Found, said: Said) -> str:
     """Where a tool's breadth-first search differs from nolock's; empty if it does not.
 
-    If everything holds, all counts are equal. If not, the tool stops at a violation that no other
-    one precedes, after as many steps.
+    If everything holds, all counts are equal. If not, the tool stops at a violation that it comes
+    to no later than to any other, after as many steps. Rumur and TLC look at the invariants of a
+    state as soon as they have found it, with the steps of those a level above; SPIN looks at them
+    with the steps that leave it.
     """
     if not expected.before:
         # SPIN counts the step to the initial state.
@@ -136,10 +139,13 @@ def difference(tool: str, expected: Found, said: Said) -> str:
         if (said.states, transitions) != (expected.states, expected.transitions):
             return f"{tool}: {said.states} states, {transitions} transitions"
         return ""
-    first = min(expected.before.values())
+    sooner = frozenset() if tool == "spin" else expected.invariants
+    comes = {name: max(at - (name in sooner), 0) for name, at in expected.before.items()}
     if said.violated is None:
         return f"{tool}: nothing is violated"
-    if said.before != first or expected.before.get(said.violated) != first:
+    if said.before != expected.before.get(said.violated) or comes[said.violated] != min(
+        comes.values()
+    ):
         return f"{tool}: {said.violated} is violated after {said.before} steps"
     return ""
 

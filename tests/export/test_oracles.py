@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 
 from benchmarks.agreement import ask_beyond_errors, found
 from model.language.interpreter import evaluate
-from model.language.machine import Machine
-from tests.explicit.machines import counters, locked_counter, peterson
+from model.language.machine import Const, Invariant, Machine
+from tests.explicit.machines import (
+    Builder,
+    check,
+    counters,
+    eq,
+    load,
+    locked_counter,
+    number,
+    peterson,
+    store,
+)
 from tests.explicit.random_machines import locked_machines, machines
 from tests.explicit.reference import search
 from tests.export.oracles import TOOLS, agree, needs
@@ -40,6 +50,26 @@ def test_what_holds_has_the_same_states(tool: str, machine: Machine) -> None:
 def test_a_violation_is_found_after_as_many_steps(tool: str, machine: Machine) -> None:
     """Guards against checks and invariants that are lost or come at another step."""
     assert agree(tool, machine).before
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("first", ["check", "invariant"])
+def test_a_check_fails_beside_an_invariant_a_level_below(tool: str, first: str) -> None:
+    """Rumur and TLC see the state that breaks it, or the failing step, whichever comes first."""
+    b = Builder("beside")
+    b.var("side", number(0, 2))
+    b.var("broken")
+    for at, what in enumerate(
+        ("check", "invariant") if first == "check" else ("invariant", "check")
+    ):
+        b.action(f"to the {what}", store("side", Const(at + 1)), guard=eq(load("side"), 0))
+        here = eq(load("side"), at + 1)
+        if what == "check":
+            b.action("fail", check("small", Const(0)), guard=here)
+        else:
+            b.action("break", store("broken", Const(1)), guard=here)
+    b.invariants.append(Invariant("whole", eq(load("broken"), 0), "it is broken"))
+    assert agree(tool, b.build()).before == {"small": 1, "whole": 2}
 
 
 @pytest.mark.parametrize("tool", TOOLS)
