@@ -193,8 +193,9 @@ def row(case: Case, tools: list[str]) -> tuple[list[str], list[str]]:
         if not expected.invariants and beyond.states != expected.states:
             wrong.append(f"rumur: {beyond.states} states beyond violations")
     first = min(expected.before, key=expected.before.__getitem__, default="")
-    steps = counted(expected.before.get(first, 0), "step")
-    verdict = f"`{first}` after {steps}" if first else "everything holds"
+    # As `nolock verify` counts: the step that violates is one of them.
+    length = expected.before.get(first, 0) + (first not in expected.invariants)
+    verdict = f"`{first}`, {counted(length, 'step')}" if first else "everything holds"
     return [*cells, verdict], [f"{case.name}: {text}" for text in wrong if text]
 
 

@@ -84,7 +84,8 @@ def check(asked: Asked, *, whole_product: bool) -> Report:
         refuse_other_runs(asked)
     mutants = _mutants(named_mutants, all_of_them=whole_product)
     if not plans and not mutants:
-        raise InputError("no run is left to do", "nolock list runs shows them all")
+        hint = "nolock list runs shows them all; not every run can violate every property"
+        raise InputError("no run that was asked for checks what was asked for", hint)
     found = [(job, asked.traces) for plan in plans for job in plan.jobs]
     found += [(job, asked.traces and not whole_product) for _, job in mutants]
     at_once = min(asked.at_once, len(found))
@@ -226,7 +227,8 @@ def runs_asked(manifest: Manifest, asked: Asked) -> tuple[Run, ...]:
         return (Run(_NOWHERE_RUN, "smp", "bounds of the command line"),)
     raise InputError(
         f"{manifest.path}: the design declares no RUNS",
-        'add RUNS = [run("name", env="smp", why="...", nmis=1)], or give bounds: --nmis 1',
+        'add RUNS = [run("name", env="smp", why="...", nmis=1)], or give bounds: --nmis 1 '
+        "(nolock new NAME writes an example)",
     )
 
 

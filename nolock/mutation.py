@@ -10,7 +10,7 @@ from model.edits import Mutant, read_mutant
 from nolock.catalogue import design_named, mutant_paths, unknown
 from nolock.explored import MODEL_ERROR, Explored, Failure, Result
 from nolock.jobs import Job, properties_of
-from nolock.verdicts import Standing, stopped
+from nolock.verdicts import UNDECIDED, Standing, stopped
 from properties.registry import PROPERTIES
 
 
@@ -42,10 +42,18 @@ class MutantRow:
         if self.mutant.violates:
             if not self.missing:
                 return "expected"
-            return "unexpected" if self.result.complete else "incomplete"
+            return "unexpected" if self._is_decided else "incomplete"
         if self.found:
             return "unexpected"
-        return "expected" if self.result.complete else "incomplete"
+        return "expected" if self._is_decided else "incomplete"
+
+    @property
+    def _is_decided(self) -> bool:
+        """Whether what was not found is not there: a lossy search does not see all of it."""
+        if isinstance(self.result, Failure) or not self.result.complete:
+            return False
+        wanted = self.missing if self.mutant.violates else PROPERTIES
+        return self.result.undecided.isdisjoint(wanted)
 
     @property
     def says(self) -> str:
@@ -58,9 +66,11 @@ class MutantRow:
             return "found"
         if not self.result.complete:
             return stopped(self.result)
-        if self.mutant.violates:
-            return "not found"
-        return f"violates {', '.join(self.found)}" if self.found else "holds, as it should"
+        if self.found and not self.mutant.violates:
+            return f"violates {', '.join(self.found)}"
+        if not self._is_decided:
+            return UNDECIDED
+        return "not found" if self.mutant.violates else "holds, as it should"
 
     @property
     def length(self) -> int | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imported where they are needed: `nolock --help` does withou
 Command = TypeVar("Command", bound=Callable[..., Any])
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
 _REDUCTIONS = {
-    "merge_local": "Do not merge steps nobody can see.",
+    "merge_local": "Do not merge steps nobody can see, nor under locks.",
     "merge_locks": "Do not merge steps under a lock.",
     "partial_order": "Do not take steps first that commute with those of others.",
     "place_interrupts": "Do not take steps first that commute with what may arrive.",

@@ -360,7 +360,7 @@ def print_summary(report: Report, console: Console) -> None:
     if problems:
         parts.append(counted(problems, "problem"))
     parts.append(f"{counted(report.states, 'state')} in {report.seconds:.1f} s")
-    if any(verdict.lossy for verdict in report.verdicts):
+    if report.lossy:
         parts.append("lossy, as states were known by their hashes only")
     code = exit_code(report)
     style = {0: "bold green", INCOMPLETE: "bold yellow"}.get(code, "bold red")

@@ -77,10 +77,19 @@ class Report:
         return [v for design in self.designs for v in design.verdicts]
 
     @property
+    def lossy(self) -> bool:
+        """Whether a search knew states by their hashes only."""
+        results = [row.result for row in self.mutants]
+        mutants = any(isinstance(one, Explored) and one.lossy is not None for one in results)
+        return mutants or any(verdict.lossy for verdict in self.verdicts)
+
+    @property
     def unkilled(self) -> tuple[str, ...]:
-        """Properties that no mutant violates."""
+        """Properties that no mutant violates, as far as their mutants were decided."""
+        rows = [row for row in self.mutants if row.standing == "incomplete"]
+        undecided = {name for row in rows for name in row.mutant.violates}
         killed = self.killed_by or {}
-        return tuple(name for name, by in killed.items() if not by)
+        return tuple(name for name, by in killed.items() if not by and name not in undecided)
 
     @property
     def states(self) -> int:

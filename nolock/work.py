@@ -111,10 +111,31 @@ def _searched(
         return machine, first
     if options.seconds is not None:
         options = replace(options, seconds=max(options.seconds - first.seconds, 0))
-    machine, second = _searched_by_size(job, settings, options, report)
-    seconds = first.seconds + second.seconds
-    compiling = first.compile_seconds + second.compile_seconds
-    return machine, replace(second, seconds=seconds, compile_seconds=compiling)
+    try:
+        machine, second = _searched_by_size(job, settings, options, report)
+    except KeyboardInterrupt:
+        return machine, replace(first, reason="interrupted")
+    return machine, _of_both(first, second)
+
+
+def _of_both(first: Exploration, second: Exploration) -> Exploration:
+    """What is known after a search was begun again with more reductions.
+
+    If the second one ended, it has found all. If not, what the first one found still counts, and
+    what was covered is what the one with more states has covered.
+    """
+    found = dict(second.violations)
+    for name, violation in first.violations.items():
+        if name not in found or len(violation.trace) < len(found[name].trace):
+            found[name] = violation
+    farther = second if second.complete or second.states > first.states else first
+    return replace(
+        farther,
+        reason=second.reason,
+        violations=second.violations if second.complete else found,
+        seconds=first.seconds + second.seconds,
+        compile_seconds=first.compile_seconds + second.compile_seconds,
+    )
 
 
 def _searched_by_size(

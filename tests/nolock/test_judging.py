@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from engines.explicit.explore import Options
+from engines.result import Exploration, Violation
 from model.edits import Mutant
+from model.language.interpreter import Firing
+from model.language.machine import Const, Machine, Transition
 from model.language.source import Provenance
 from model.manifest import Manifest, Run, Unreached
 from nolock import work
@@ -20,6 +24,7 @@ from nolock.verdicts import Standing, verdicts_of
 from nolock.verify import Report, exit_code
 from nolock.work import settings_of
 from properties.registry import PROPERTIES
+from tests.explicit.machines import counters
 
 HERE = Provenance("a.py", 1, 0, "text")
 RUN = Run("r", "smp", "why")
@@ -54,6 +59,17 @@ def mutant(*violates: str) -> Mutant:
         ((), replace(EXPLORED, reason="time"), "incomplete"),
         ((), Failure("crash", "x"), "unexpected"),
         ((), Failure("memory", "x"), "incomplete"),
+        ((), replace(EXPLORED, undecided=frozenset({"no_lost_objects"})), "incomplete"),
+        (
+            ("no_lost_objects",),
+            replace(EXPLORED, undecided=frozenset({"no_lost_objects"})),
+            "incomplete",
+        ),
+        (
+            ("grace_period",),
+            replace(EXPLORED, undecided=frozenset({"no_lost_objects"})),
+            "unexpected",
+        ),
     ],
 )
 def test_a_surviving_mutant_is_red(
@@ -73,6 +89,74 @@ def test_a_property_that_nothing_kills_is_red() -> None:
     assert "no_double_free" in report.unkilled
     assert exit_code(report) == UNEXPECTED
     assert exit_code(Report(mutants=(row,))) == EXPECTED
+
+
+def test_what_was_not_decided_is_incomplete() -> None:
+    """Guards against red where a search was stopped, or a lossy one could not say."""
+    stopped = replace(EXPLORED, reason="time")
+    lossy = replace(EXPLORED, lossy=1e-9, undecided=frozenset({"grace_period"}))
+    for result in (stopped, lossy):
+        row = MutantRow(mutant("grace_period"), result)
+        report = Report(mutants=(row,), killed_by=killed_by([row], {}))
+        assert "grace_period" not in report.unkilled
+        assert "no_double_free" in report.unkilled
+        assert exit_code(Report(mutants=(row,))) == INCOMPLETE
+        assert report.lossy is (result is lossy)
+        assert row.says != "not found"
+
+
+EXPLORATION = Exploration(
+    complete=False, reason="memory", engine="c", states=100, transitions=1, levels=(1, 99),
+    seconds=1.0, compile_seconds=0.5, memory=1, bits=1, fired={}, rest_states=0, stuck_states=0,
+    stuck=None, violations={}, goals={},
+)  # fmt: skip
+
+
+def violated(prop: str, length: int) -> dict[str, Violation]:
+    step = Firing(Transition(0, "t", None, 0, (), Const(1), (), HERE), ())
+    return {prop: Violation(prop, "m", "check", (step,) * length)}
+
+
+def begun_again(
+    second: Exploration | type[KeyboardInterrupt], monkeypatch: pytest.MonkeyPatch
+) -> Exploration:
+    """What is told of a search that met the limit and was begun again."""
+    first = replace(EXPLORATION, violations={**violated("grace_period", 3), **violated("at", 5)})
+    results = iter((first, second))
+
+    def searched(*_: object) -> tuple[Machine, Exploration]:
+        result = next(results)
+        if isinstance(result, Exploration):
+            return counters(1, 1), result
+        raise result
+
+    monkeypatch.setattr(work, "_searched_by_size", searched)
+    job = Job("d", "d", Path("d.py"), RUN, (), ("grace_period",))
+    return work._searched(job, {}, Options(), lambda message: None)[1]
+
+
+def test_what_the_first_search_found_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards against a violation that is lost when a search is begun again and stopped."""
+    second = replace(EXPLORATION, reason="time", states=7, violations=violated("at", 9))
+    found = begun_again(second, monkeypatch)
+    assert (found.complete, found.reason, found.states, found.seconds) == (False, "time", 100, 2.0)
+    assert {name: len(one.trace) for name, one in found.violations.items()} == {
+        "grace_period": 3,
+        "at": 5,
+    }
+    farther = begun_again(replace(second, states=101), monkeypatch)
+    assert (farther.states, set(farther.violations)) == (101, {"grace_period", "at"})
+
+
+def test_a_second_search_that_ends_has_found_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = replace(EXPLORATION, complete=True, reason="complete", states=7)
+    found = begun_again(second, monkeypatch)
+    assert (found.complete, found.states, found.violations) == (True, 7, {})
+
+
+def test_ctrl_c_before_the_second_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = begun_again(KeyboardInterrupt, monkeypatch)
+    assert (found.reason, found.states, len(found.violations)) == ("interrupted", 100, 2)
 
 
 def test_interrupted_is_incomplete_whatever_was_found() -> None:
