@@ -43,9 +43,11 @@ LARGE_COMMAND = (
     "--nmis 1 --probes 1 --knob other_gps=0 --knob bnodes=0"
 )
 """The machine of PEERS.md with 20.7 million states without reductions; here with its goals."""
-
-
-_FIRST = ("nothing compiled or kept yet", "only the explorer is compiled")
+COMMANDS: Sequence[tuple[str, float | None, str]] = (
+    (SMALL_COMMAND, 0.6, "nothing compiled or kept yet"),
+    (LARGE_COMMAND, None, "only the explorer is compiled"),
+)
+"""Commands, in how many seconds they are to end when warm, and what the first one finds."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def two_programs(case: Case, cache: Path, runs: int) -> float:
 
 def command_figures(cache: Path, runs: int) -> Iterator[Figure]:
     """From the command to its verdict, Python's start included: the first time, and later."""
-    for command, most in ((SMALL_COMMAND, 0.6), (LARGE_COMMAND, None)):
+    for command, most, at_first in COMMANDS:
         words = [sys.executable, "-m", "nolock", *command.split(), "--format", "json"]
         first, *later = (timed(words, cache) for _ in range(runs + 1))
         warm = statistics.median(seconds for seconds, _ in later)
@@ -149,7 +151,7 @@ def command_figures(cache: Path, runs: int) -> Iterator[Figure]:
             warm <= most if most else None,
             f"`nolock {command}`",
         )
-        yield Figure("the same for the first time", first[0], "s", "", None, _FIRST[most is None])
+        yield Figure("the same for the first time", first[0], "s", "", None, at_first)
 
 
 def timed(words: Sequence[str], cache: Path) -> tuple[float, int]:

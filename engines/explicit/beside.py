@@ -23,26 +23,22 @@ class Beside:
         self._error: BaseException | None = None
 
     def start(self) -> bool:
-        """Begin; False if there is no thread to be had. Interrupted, it has not begun."""
+        """Begin; False if there is no thread to be had."""
         try:
-            Thread(target=self._run).start()
+            # Interrupted before it may begin, it waits for ever: that must not keep Python alive.
+            Thread(target=self._run, daemon=True).start()
         except RuntimeError:
             return False
-        except KeyboardInterrupt:
-            # There may be a thread already, and it is not to touch anything.
-            self.given_up.set()
-            self._may_begin.set()
-            raise
         self._may_begin.set()
         return True
 
     def wait(self, pulse: Callable[[], None]) -> None:
-        """Return when it has ended; Ctrl-C makes it give up, and is passed on afterwards.
+        """Return when it has ended, if it began; Ctrl-C makes it give up, and is passed on then.
 
         `pulse` is called again and again meanwhile; it may raise KeyboardInterrupt, too.
         """
         interrupted = False
-        while True:
+        while self._may_begin.is_set():
             try:
                 if self._ended.wait(_BETWEEN_PULSES):
                     break

@@ -111,7 +111,8 @@ static void note_rest(struct nl_tally *t, uint32_t number, uint64_t unmet)
 		t->first_stuck = number;
 }
 
-/* One state, whose successors go to the next free slots; returns its flags. `unmet`: its goals. */
+/* One state, whose successors go to the next free slots; returns its flags. `unmet` gets the
+ * goals that it misses. */
 static uint16_t expand_one(struct nl_tally *t, uint32_t number, uint64_t *unmet)
 {
 	struct nl_out *out = &t->out;

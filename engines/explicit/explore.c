@@ -212,12 +212,18 @@ int nl_slice(struct nl_search *x, uint64_t nanoseconds)
 	return RUNNING;
 }
 
+/* Judging reads the nodes of 64 states at a time, so there are some beyond the last state. */
+static uint64_t node_bytes(const struct nl_search *x)
+{
+	return (x->capacity + 64) * sizeof(*x->nodes);
+}
+
 /* Gives back all that has been stored; what was counted remains. */
 void nl_shed(struct nl_search *x)
 {
 	nl_release(x->states.at, x->states.reserved);
 	nl_release(x->parents, nl_parents_bytes(x->capacity));
-	nl_release(x->nodes, (x->capacity + 64) * sizeof(*x->nodes));
+	nl_release(x->nodes, node_bytes(x));
 	nl_release(x->missed, x->capacity * nl_missed_bytes());
 	nl_release(x->edges, x->edge_capacity * sizeof(*x->edges));
 	free(x->edge_of);
@@ -261,7 +267,7 @@ static int open_search(struct nl_search *x, uint32_t bytes)
 		return 0;
 	x->parents = nl_reserve_in_order(nl_parents_bytes(x->capacity));
 	if (x->graph) {
-		x->nodes = nl_reserve_in_order((x->capacity + 64) * sizeof(*x->nodes));
+		x->nodes = nl_reserve_in_order(node_bytes(x));
 		x->missed = nl_reserve_in_order(x->capacity * nl_missed_bytes());
 		x->edges = nl_reserve_in_order(x->edge_capacity * sizeof(*x->edges));
 	}

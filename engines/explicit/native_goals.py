@@ -77,11 +77,9 @@ class GoalJudge:
 
     def _find_all(self) -> None:
         """Doomed states and fair cycles, at the same time where there are threads for both."""
-        if self.threads == 1 or not self._doomed_beside.start():
-            self._find_all_doomed(self.pulse)
-            self._find_all_cycles()
-            return
         try:
+            if self.threads == 1 or not self._doomed_beside.start():
+                self._find_all_doomed(self.pulse)
             self._find_all_cycles()
         except KeyboardInterrupt:
             self._doomed_beside.given_up.set()
