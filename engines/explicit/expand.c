@@ -8,35 +8,58 @@
 
 /* --- tallies ----------------------------------------------------------------------------------- */
 
-int nl_tally_open(struct nl_tally *t)
+/*
+ * Zeros on cache lines of their own. What one thread writes for each state must not be on a line that
+ * another one reads: each write would take the line away from it. Two lines, as some processors fetch
+ * them in pairs.
+ */
+static void *apart(uint64_t items, uint64_t bytes)
 {
+	const uint64_t lines = 128, size = (items * bytes / lines + 1) * lines;
+	void *at = aligned_alloc(lines, size);
+
+	return at ? memset(at, 0, size) : NULL;
+}
+
+/* A tally of nothing, or NULL. */
+struct nl_tally *nl_tally_new(void)
+{
+	struct nl_tally *t = apart(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
 	*t = (struct nl_tally){ .first_stuck = NL_NONE, .faulty = { NL_NONE, NL_NONE } };
-	t->state = calloc(nl_model.words, sizeof(word));
-	t->out.fired = calloc(nl_model.transitions + 1, sizeof(uint64_t));
-	t->out.failed = calloc(nl_model.checks + 1, sizeof(struct nl_first));
-	t->first_broken = calloc(nl_model.invariants + 1, sizeof(uint32_t));
-	t->failing = calloc(nl_model.goals + 1, sizeof(uint64_t));
-	t->first_failing = calloc(nl_model.goals + 1, sizeof(uint32_t));
+	t->state = apart(nl_model.words, sizeof(*t->state));
+	t->out.fired = apart(nl_model.transitions, sizeof(*t->out.fired));
+	t->out.failed = apart(nl_model.checks, sizeof(*t->out.failed));
+	t->first_broken = apart(nl_model.invariants, sizeof(*t->first_broken));
+	t->failing = apart(nl_model.goals, sizeof(*t->failing));
+	t->first_failing = apart(nl_model.goals, sizeof(*t->first_failing));
 	if (!t->state || !t->out.fired || !t->out.failed || !t->first_broken || !t->failing ||
-	    !t->first_failing)
-		return 0;
+	    !t->first_failing) {
+		nl_tally_free(t);
+		return NULL;
+	}
 	for (uint32_t i = 0; i < nl_model.checks; i++)
 		t->out.failed[i] = t->faulty;
 	for (uint32_t i = 0; i < nl_model.invariants; i++)
 		t->first_broken[i] = NL_NONE;
 	for (uint32_t i = 0; i < nl_model.goals; i++)
 		t->first_failing[i] = NL_NONE;
-	return 1;
+	return t;
 }
 
-void nl_tally_close(struct nl_tally *t)
+void nl_tally_free(struct nl_tally *t)
 {
+	if (!t)
+		return;
 	free(t->state);
 	free(t->out.fired);
 	free(t->out.failed);
 	free(t->first_broken);
 	free(t->failing);
 	free(t->first_failing);
+	free(t);
 }
 
 static void take_lower(uint32_t *to, uint32_t from)
@@ -73,14 +96,16 @@ void nl_tally_add(struct nl_tally *to, const struct nl_tally *from)
 
 /* --- batches ----------------------------------------------------------------------------------- */
 
-int nl_batch_open(struct nl_batch *b, uint32_t most_states, uint64_t most_slots)
+int nl_batch_open(struct nl_batch *b)
 {
-	*b = (struct nl_batch){ .most_states = most_states, .most_slots = (uint32_t)most_slots };
+	const uint64_t most_slots = NL_BATCH + nl_model.max_successors;
+
+	*b = (struct nl_batch){ .most_slots = (uint32_t)most_slots };
 	b->slots = nl_reserve(most_slots * nl_model.words * sizeof(word));
 	b->actors = nl_reserve(most_slots * sizeof(uint32_t));
 	b->hashes = nl_reserve(most_slots * sizeof(uint64_t));
 	b->places = nl_reserve(most_slots * sizeof(uint64_t));
-	b->ends = nl_reserve(most_states * sizeof(uint32_t));
+	b->ends = nl_reserve(NL_BATCH * sizeof(uint32_t));
 	return b->slots && b->actors && b->hashes && b->places && b->ends;
 }
 
@@ -90,7 +115,7 @@ void nl_batch_close(struct nl_batch *b)
 	nl_release(b->actors, b->most_slots * sizeof(uint32_t));
 	nl_release(b->hashes, b->most_slots * sizeof(uint64_t));
 	nl_release(b->places, b->most_slots * sizeof(uint64_t));
-	nl_release(b->ends, b->most_states * sizeof(uint32_t));
+	nl_release(b->ends, NL_BATCH * sizeof(uint32_t));
 }
 
 /* --- expanding --------------------------------------------------------------------------------- */
@@ -101,14 +126,13 @@ static void note_rest(struct nl_tally *t, uint32_t number, uint64_t unmet)
 	for (uint64_t left = unmet; left; left &= left - 1) {
 		const int i = __builtin_ctzll(left);
 
-		if (!t->failing[i]++)
-			t->first_failing[i] = number;
+		t->failing[i]++;
+		take_lower(&t->first_failing[i], number);
 	}
 	if (nl_model.idle(t->state))
 		return;
 	t->stuck++;
-	if (t->first_stuck == NL_NONE)
-		t->first_stuck = number;
+	take_lower(&t->first_stuck, number);
 }
 
 /* One state, whose successors go to the next free slots; returns its flags. `unmet` gets the
@@ -126,8 +150,7 @@ static uint16_t expand_one(struct nl_tally *t, uint32_t number, uint64_t *unmet)
 	if (bad)
 		nl_note(out->faulty, number, NL_NONE);
 	for (uint64_t left = broken; left; left &= left - 1)
-		if (t->first_broken[__builtin_ctzll(left)] == NL_NONE)
-			t->first_broken[__builtin_ctzll(left)] = number;
+		take_lower(&t->first_broken[__builtin_ctzll(left)], number);
 	if (broken || bad)
 		return NL_EXCUSED;
 	out->state = number;
@@ -143,34 +166,47 @@ static uint16_t expand_one(struct nl_tally *t, uint32_t number, uint64_t *unmet)
 	return flags;
 }
 
-/*
- * Fills a batch with the successors of the states from `b->first` on, up to `end`, as long as there
- * is room for them; and computes their hashes.
- */
-void nl_expand(const struct nl_search *x, struct nl_tally *t, struct nl_batch *b, uint64_t end)
+ALWAYS_INLINE void expand_of(const struct nl_search *x, struct nl_tally *t, struct nl_batch *b,
+			     uint64_t end, unsigned words)
 {
 	struct nl_out *out = &t->out;
 	uint64_t number = b->first;
+	uint32_t hashed = 0;
 
-	if (end - number > b->most_states)
-		end = number + b->most_states;
-	out->faulty = &t->faulty;
-	out->apart = x->apart;
-	out->slots = b->slots;
-	out->actors = b->actors;
-	out->count = 0;
 	while (number < end && out->count + nl_model.max_successors <= b->most_slots) {
 		uint64_t unmet;
 		uint16_t flags;
 
-		nl_store_get(&x->states, number, t->state, nl_model.words);
+		nl_store_get(&x->states, number, t->state, words);
 		flags = expand_one(t, (uint32_t)number, &unmet);
 		if (x->graph) {
 			x->nodes[number] = flags;
 			nl_put_missed(x->missed, number, unmet);
 		}
+		for (; hashed < out->count; hashed++) {
+			b->hashes[hashed] = nl_hash(b->slots + (uint64_t)hashed * words, words);
+			nl_index_prefetch(&x->index, b->hashes[hashed]);
+		}
 		b->ends[number++ - b->first] = out->count;
 	}
 	b->states = (uint32_t)(number - b->first);
 	b->count = out->count;
+}
+
+/*
+ * Fills a batch with the successors of the states from `b->first` on, up to `end`, as long as there
+ * is room for them. Computes their hashes, and prefetches where they are in the index.
+ */
+void nl_expand(const struct nl_search *x, struct nl_tally *t, struct nl_batch *b, uint64_t end)
+{
+	struct nl_out *out = &t->out;
+
+	if (end - b->first > NL_BATCH)
+		end = b->first + NL_BATCH;
+	out->faulty = &t->faulty;
+	out->apart = x->apart;
+	out->slots = b->slots;
+	out->actors = b->actors;
+	out->count = 0;
+	BY_WORDS(expand_of, x, t, b, end)
 }

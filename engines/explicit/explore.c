@@ -5,9 +5,9 @@
  * so the array is frontier and graph node at once. The arrays are reserved once and get real memory
  * only where they are touched; so they never move.
  *
- * A batch of states is expanded into a buffer; then all hashes are computed and their places in the
- * index prefetched, then the states they most likely equal are prefetched, and only then are the
- * successors entered, in order. Waiting for memory thus overlaps, and the order of states stays that
+ * A batch of states is expanded into a buffer, and each successor's place in the index is prefetched;
+ * then the states they most likely equal are prefetched, and only then are the successors entered, in
+ * order. Waiting for memory thus overlaps, and the order of states stays that
  * of the reference interpreter, whatever the size of a batch and however many threads there are.
  *
  * The search stops at the memory limit before the first state whose successors might not fit. That
@@ -21,8 +21,6 @@
 
 #include <stdlib.h>
 #include <time.h>
-
-enum { BATCH = 384 };
 
 /* What judging the goals takes afterwards, per state: four sets, and 12 bytes for 64 states. */
 enum { BYTES_FOR_GOALS = 1 };
@@ -115,10 +113,6 @@ ALWAYS_INLINE void enter_batch(struct nl_search *x, unsigned words)
 	uint32_t slot = 0;
 
 	for (uint32_t i = 0; i < b->count; i++) {
-		b->hashes[i] = nl_hash(b->slots + (uint64_t)i * words, words);
-		nl_index_prefetch(&x->index, b->hashes[i]);
-	}
-	for (uint32_t i = 0; i < b->count; i++) {
 		b->places[i] = nl_index_look(&x->index, b->hashes[i]);
 		nl_index_prefetch_state(&x->index, &x->states, b->places[i]);
 	}
@@ -161,7 +155,7 @@ int nl_step(struct nl_search *x)
 		return 0;
 	nl_store_populate(&x->states, x->count + most);
 	x->batch.first = x->next;
-	nl_expand(x, &x->tally, &x->batch, whole ? x->level_end : x->next + 1);
+	nl_expand(x, x->tally, &x->batch, whole ? x->level_end : x->next + 1);
 	BY_WORDS(enter_batch, x)
 	nl_advance(x, x->next + x->batch.states);
 	return 1;
@@ -243,7 +237,7 @@ void nl_free(struct nl_search *x)
 	nl_shed(x);
 	nl_sharing_close(x->sharing);
 	nl_batch_close(&x->batch);
-	nl_tally_close(&x->tally);
+	nl_tally_free(x->tally);
 	free(x->kept);
 	free(x->levels);
 	free(x);
@@ -272,8 +266,8 @@ static int open_search(struct nl_search *x, uint32_t bytes)
 		x->edges = nl_reserve_in_order(x->edge_capacity * sizeof(*x->edges));
 	}
 	return x->parents && (!x->graph || (x->nodes && x->missed && x->edges)) &&
-	       nl_index_open(&x->index, most_entries(x)) && nl_tally_open(&x->tally) &&
-	       nl_batch_open(&x->batch, BATCH, BATCH + nl_model.max_successors);
+	       nl_index_open(&x->index, most_entries(x)) && (x->tally = nl_tally_new()) &&
+	       nl_batch_open(&x->batch);
 }
 
 /* A state takes this much at least, its place in the index included. */

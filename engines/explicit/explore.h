@@ -75,9 +75,10 @@ static inline int nl_in(val value, const uint64_t *set, val words)
 	return value >= 0 && value < 64 * words && (set[value / 64] >> (value % 64) & 1);
 }
 
+/* States do not come in order where several threads take pieces of a level. */
 static inline void nl_note(struct nl_first *first, uint32_t state, uint32_t transition)
 {
-	if (first->state == NL_NONE)
+	if (state < first->state)
 		*first = (struct nl_first){ state, transition };
 }
 

@@ -34,7 +34,7 @@ struct nl_graph {
 /* --- edges ------------------------------------------------------------------------------------- */
 
 /* Notes a loop or makes room for an edge; returns whether there is an edge to write. */
-ALWAYS_INLINE int nl_add_edge(uint16_t *node, uint32_t from, uint32_t to)
+ALWAYS_INLINE int nl_add_edge(uint16_t *node, uint64_t from, uint64_t to)
 {
 	if (to == from) {
 		*node |= NL_LOOP;

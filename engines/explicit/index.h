@@ -119,7 +119,7 @@ ALWAYS_INLINE int nl_is_claim(const struct nl_index *x, uint64_t count, uint64_t
 	return x->fingerprints ? entry >> 63 != 0 : nl_entry_number(entry) >= count;
 }
 
-ALWAYS_INLINE uint32_t nl_claim_slot(const struct nl_index *x, uint64_t count, uint64_t entry)
+ALWAYS_INLINE uint32_t nl_claimed(const struct nl_index *x, uint64_t count, uint64_t entry)
 {
 	if (x->fingerprints)
 		return (uint32_t)(entry >> 32) & ~NL_CLAIM;
@@ -212,14 +212,15 @@ ALWAYS_INLINE void nl_index_prefetch(const struct nl_index *x, uint64_t hash)
 	__builtin_prefetch(x->table + nl_index_home(x, hash), 1);
 }
 
-/* Prefetches the state of an entry. */
+/* Prefetches the state of an entry, or the first one: a branch would depend on what is as good as
+ * random. */
 ALWAYS_INLINE void nl_index_prefetch_state(const struct nl_index *x, const struct nl_store *states,
 					   uint64_t at)
 {
 	const uint64_t entry = __atomic_load_n(&x->table[at], __ATOMIC_RELAXED);
 
-	if (!x->fingerprints && entry)
-		__builtin_prefetch(nl_store_at(states, nl_entry_number(entry)));
+	if (!x->fingerprints)
+		__builtin_prefetch(nl_store_at(states, nl_entry_number(entry) & -(uint64_t)!!entry));
 }
 
 /* --- growing ----------------------------------------------------------------------------------- */

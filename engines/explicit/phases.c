@@ -3,129 +3,147 @@
  */
 #include "sharing.h"
 
-/* Whether two slots hold the same state. */
-ALWAYS_INLINE int same_state(const struct nl_sharing *p, uint64_t a, uint64_t b, unsigned words)
+/* The claim with this number in a round. */
+ALWAYS_INLINE struct piece *piece_of(const struct nl_sharing *p, uint64_t claim)
 {
-	const uint64_t stride = p->pieces->b.most_slots;
-	const struct nl_batch *left = &p->pieces[a / stride].b, *right = &p->pieces[b / stride].b;
+	return &p->pieces[claim / p->most_claims];
+}
 
-	if (left->hashes[a % stride] != right->hashes[b % stride])
-		return 0;
-	return p->x->index.fingerprints || !memcmp(left->slots + a % stride * words,
-						   right->slots + b % stride * words,
-						   words * sizeof(word));
+/* Whether a claim is one on this state. */
+ALWAYS_INLINE int claims_state(const struct nl_sharing *p, uint64_t claim, const word *s,
+			       uint64_t hash, unsigned words)
+{
+	const word *what = nl_claim_at(piece_of(p, claim), claim % p->most_claims, words);
+
+	return what[NL_HASH] == hash &&
+	       (p->x->index.fingerprints || !memcmp(what + NL_STATE, s, words * sizeof(word)));
+}
+
+/* What the next claim of a piece says. It must be there before the claim is: others may read it. */
+ALWAYS_INLINE void write_claim(struct piece *piece, const word *s, uint64_t hash, uint64_t place,
+			       unsigned words)
+{
+	word *what = nl_claim_at(piece, piece->claims, words);
+
+	what[NL_HASH] = hash;
+	what[NL_PLACE] = place;
+	memcpy(what + NL_STATE, s, words * sizeof(word));
+	piece->lost[piece->claims] = 0;
 }
 
 /*
- * Looks for the state of a slot from an entry on. It gets the state's number if it has one; else the
- * lowest slot with that state has the claim in the end. Returns the place of the entry.
+ * Puts a claim where there is a later one, unless by then there is an earlier one; what it takes the
+ * place of is lost.
  */
-ALWAYS_INLINE uint64_t look_up_one(struct nl_sharing *p, struct piece *piece, uint32_t i,
-				   uint64_t slot, unsigned words)
+static void claim_before(struct nl_sharing *p, struct piece *piece, uint64_t *to, uint64_t entry,
+			 uint64_t mine)
+{
+	uint64_t other;
+
+	while (!__atomic_compare_exchange_n(to, &entry, mine, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		if (entry < mine)
+			return;
+	other = nl_claimed(&p->x->index, p->x->count, entry);
+	piece_of(p, other)->lost[other % p->most_claims] = 1;
+	piece->claims++;
+}
+
+/*
+ * Looks for a state from an entry on. Returns its number if it has one. Else the first piece that has
+ * come to it, and there the first time, has the claim in the end; returns where that is, not numbered
+ * yet.
+ */
+ALWAYS_INLINE uint64_t look_up_one(struct nl_sharing *p, uint32_t k, uint64_t at, const word *s,
+				   uint64_t hash, unsigned words)
 {
 	const struct nl_search *x = p->x;
-	const struct nl_batch *b = &piece->b;
-	const uint64_t hash = b->hashes[i], mine = nl_claim(&x->index, x->count, slot, hash);
+	struct piece *piece = &p->pieces[k];
+	const uint64_t mine = nl_claim(&x->index, x->count, nl_first_claim(p, k) + piece->claims, hash);
 
-	for (uint64_t at = b->places[i];; at = nl_index_after(&x->index, at)) {
+	for (;; at = nl_index_after(&x->index, at)) {
 		uint64_t *to = &x->index.table[at];
 		uint64_t entry = __atomic_load_n(to, __ATOMIC_ACQUIRE);
 
-		if (!entry && __atomic_compare_exchange_n(to, &entry, mine, 0, __ATOMIC_ACQ_REL,
-							  __ATOMIC_ACQUIRE))
-			return at;
+		if (!entry) {
+			write_claim(piece, s, hash, at, words);
+			if (__atomic_compare_exchange_n(to, &entry, mine, 0, __ATOMIC_ACQ_REL,
+							__ATOMIC_ACQUIRE)) {
+				piece->claims++;
+				return NL_UNNUMBERED | at;
+			}
+		}
 		if (!nl_entry_fits(entry, hash))
 			continue;
 		if (!nl_is_claim(&x->index, x->count, entry)) {
-			if (!nl_entry_is(&x->index, &x->states, entry, b->slots + (uint64_t)i * words,
-					 hash, words))
-				continue;
-			piece->to[i] = x->index.fingerprints ? 0 : nl_entry_number(entry);
-			return at;
-		}
-		if (!same_state(p, nl_claim_slot(&x->index, x->count, entry), slot, words))
+			if (nl_entry_is(&x->index, &x->states, entry, s, hash, words))
+				return x->index.fingerprints ? 0 : nl_entry_number(entry);
 			continue;
-		while (entry > mine && !__atomic_compare_exchange_n(to, &entry, mine, 0,
-								    __ATOMIC_ACQ_REL,
-								    __ATOMIC_ACQUIRE))
-			;
-		return at;
+		}
+		if (!claims_state(p, nl_claimed(&x->index, x->count, entry), s, hash, words))
+			continue;
+		if (entry > mine) {
+			write_claim(piece, s, hash, at, words);
+			claim_before(p, piece, to, entry, mine);
+		}
+		return NL_UNNUMBERED | at;
 	}
 }
 
-ALWAYS_INLINE void look_up_of(struct nl_sharing *p, uint32_t k, unsigned words)
+ALWAYS_INLINE void look_up_of(struct nl_sharing *p, struct nl_batch *b, uint32_t k, unsigned words)
 {
 	const struct nl_search *x = p->x;
 	struct piece *piece = &p->pieces[k];
-	const struct nl_batch *b = &piece->b;
+	uint32_t slot = 0;
 
-	for (uint32_t i = 0; i < b->count; i++) {
-		b->hashes[i] = nl_hash(b->slots + (uint64_t)i * words, words);
-		nl_index_prefetch(&x->index, b->hashes[i]);
-	}
 	for (uint32_t i = 0; i < b->count; i++) {
 		b->places[i] = nl_index_look(&x->index, b->hashes[i]);
 		nl_index_prefetch_state(&x->index, &x->states, b->places[i]);
-		piece->to[i] = NL_NONE;
 	}
-	for (uint32_t i = 0; i < b->count; i++)
-		b->places[i] = look_up_one(p, piece, i, nl_first_slot(p, k) + i, words);
+	for (uint32_t i = 0; i < b->states; i++) {
+		const uint64_t from = b->first + i;
+
+		for (; slot < b->ends[i]; slot++) {
+			const uint64_t to =
+				look_up_one(p, k, b->places[slot], b->slots + (uint64_t)slot * words,
+					    b->hashes[slot], words);
+
+			if (x->graph && b->actors[slot] && nl_add_edge(&x->nodes[from], from, to))
+				piece->to[piece->edges++] = to;
+		}
+		piece->ends[from - piece->first] = piece->claims;
+	}
 }
 
-/* Expands the states and looks their successors up. */
-void nl_look_up(struct nl_sharing *p, struct nl_tally *t, uint32_t k)
+/* Expands the states and looks their successors up, as many at a time as stay in the cache. */
+void nl_look_up(struct nl_sharing *p, struct nl_tally *t, struct nl_batch *b, uint32_t k)
 {
 	struct piece *piece = &p->pieces[k];
+	const uint64_t end = piece->first + piece->count;
 
-	nl_expand(p->x, t, &piece->b, piece->b.first + piece->b.states);
-	BY_WORDS(look_up_of, p, k)
+	piece->claims = piece->edges = 0;
+	for (b->first = piece->first; b->first < end; b->first += b->states) {
+		nl_expand(p->x, t, b, end);
+		BY_WORDS(look_up_of, p, b, k)
+	}
 }
 
 /*
- * Lists the slots whose own claims are in the index. Which these are is as good as random, so no
- * branch depends on it.
+ * Lists the claims that stood, and counts them per state. How many a state has is as good as random,
+ * so no branch depends on it.
  */
-static void list_fresh(const struct nl_sharing *p, struct piece *piece, uint32_t first)
-{
-	const struct nl_search *x = p->x;
-	const struct nl_batch *b = &piece->b;
-	uint32_t slot = 0, count = 0;
-
-	for (uint32_t i = 0; i < b->states; i++) {
-		for (; slot < b->ends[i]; slot++) {
-			const uint64_t entry = x->index.table[b->places[slot]];
-			const uint32_t by = nl_claim_slot(&x->index, x->count, entry);
-
-			piece->fresh[count] = slot;
-			count += (piece->to[slot] == NL_NONE) & (by == first + slot);
-		}
-		piece->found[i] = count;
-	}
-	piece->fresh_count = count;
-}
-
-static uint32_t add_edges(const struct nl_search *x, const struct piece *piece)
-{
-	const struct nl_batch *b = &piece->b;
-	uint32_t slot = 0, edges = 0;
-
-	for (uint32_t i = 0; i < b->states; i++) {
-		const uint32_t from = (uint32_t)b->first + i;
-
-		for (; slot < b->ends[i]; slot++)
-			if (b->actors[slot])
-				edges += (uint32_t)nl_add_edge(&x->nodes[from], from, piece->to[slot]);
-	}
-	return edges;
-}
-
-/* Reads who has the claims, and counts what is new. */
 void nl_settle(struct nl_sharing *p, uint32_t k)
 {
 	struct piece *piece = &p->pieces[k];
+	uint32_t count = 0;
 
-	list_fresh(p, piece, (uint32_t)nl_first_slot(p, k));
-	piece->edges = p->x->graph ? add_edges(p->x, piece) : 0;
+	for (uint32_t claim = 0; claim < piece->claims; claim++) {
+		piece->fresh[count] = claim;
+		piece->before[claim] = count;
+		count += !piece->lost[claim];
+	}
+	piece->before[piece->claims] = piece->fresh_count = count;
+	for (uint32_t i = 0; i < piece->count; i++)
+		piece->ends[i] = piece->before[piece->ends[i]];
 }
 
 /* Gives each piece its numbers; one thread does it for all. */
@@ -144,12 +162,11 @@ void nl_number(struct nl_sharing *p)
 /* The end marks of a piece's states, a word of them at a time: others write beside them. */
 static void mark_ends(const struct nl_search *x, const struct piece *piece)
 {
-	const struct nl_batch *b = &piece->b;
-	uint64_t at = nl_parents_end(b->first, piece->first_number) / 64, marks = 0;
+	uint64_t at = nl_parents_end(piece->first, piece->first_number) / 64, marks = 0;
 
-	for (uint32_t i = 0; i < b->states; i++) {
-		const uint64_t count = piece->first_number + piece->found[i];
-		const uint64_t end = nl_parents_end(b->first + i, count);
+	for (uint32_t i = 0; i < piece->count; i++) {
+		const uint64_t count = piece->first_number + piece->ends[i];
+		const uint64_t end = nl_parents_end(piece->first + i, count);
 
 		if (end / 64 != at) {
 			__atomic_fetch_or(&x->parents[at], marks, __ATOMIC_RELAXED);
@@ -164,18 +181,19 @@ static void mark_ends(const struct nl_search *x, const struct piece *piece)
 ALWAYS_INLINE void enter_of(struct nl_sharing *p, uint32_t k, unsigned words)
 {
 	struct nl_search *x = p->x;
-	struct piece *piece = &p->pieces[k];
-	const struct nl_batch *b = &piece->b;
+	const struct piece *piece = &p->pieces[k];
 
-	for (uint32_t i = 0; i < piece->fresh_count; i++)
-		__builtin_prefetch(&x->index.table[b->places[piece->fresh[i]]], 1);
 	for (uint32_t i = 0; i < piece->fresh_count; i++) {
-		const uint32_t slot = piece->fresh[i];
+		const word *what = nl_claim_at(piece, piece->fresh[i], words);
+
+		__builtin_prefetch(&x->index.table[what[NL_PLACE]], 1);
+	}
+	for (uint32_t i = 0; i < piece->fresh_count; i++) {
+		const word *what = nl_claim_at(piece, piece->fresh[i], words);
 		const uint64_t number = piece->first_number + i;
 
-		nl_store_put(&x->states, number, b->slots + (uint64_t)slot * words, words);
-		x->index.table[b->places[slot]] = nl_entry(&x->index, number, b->hashes[slot]);
-		piece->to[slot] = (uint32_t)number;
+		nl_store_put(&x->states, number, what + NL_STATE, words);
+		x->index.table[what[NL_PLACE]] = nl_entry(&x->index, number, what[NL_HASH]);
 	}
 	mark_ends(x, piece);
 }
@@ -190,18 +208,12 @@ void nl_enter(struct nl_sharing *p, uint32_t k)
 void nl_write_edges(struct nl_sharing *p, uint32_t k)
 {
 	const struct piece *piece = &p->pieces[k];
-	const struct nl_batch *b = &piece->b;
-	uint64_t edge = piece->first_edge;
-	uint32_t slot = 0;
+	uint32_t *edges = p->x->edges + piece->first_edge;
 
-	for (uint32_t i = 0; i < b->states; i++) {
-		for (; slot < b->ends[i]; slot++) {
-			uint32_t to = piece->to[slot];
+	for (uint32_t i = 0; i < piece->edges; i++) {
+		const uint64_t to = piece->to[i];
 
-			if (to == NL_NONE)
-				to = nl_entry_number(p->x->index.table[b->places[slot]]);
-			if (b->actors[slot] && to != b->first + i)
-				p->x->edges[edge++] = to;
-		}
+		edges[i] = to & NL_UNNUMBERED ? nl_entry_number(p->x->index.table[to & ~NL_UNNUMBERED])
+					      : (uint32_t)to;
 	}
 }

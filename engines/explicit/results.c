@@ -8,7 +8,7 @@
 /* The counts, in the order that native.py reads them. */
 void nl_counts(const struct nl_search *x, uint64_t *to)
 {
-	const struct nl_tally *t = &x->tally;
+	const struct nl_tally *t = x->tally;
 	const uint64_t counts[] = {
 		x->count,   x->next,         t->transitions,  x->level_count,
 		t->rests,   t->stuck,        t->first_stuck,  x->edge_count,
@@ -25,27 +25,27 @@ const uint64_t *nl_levels(const struct nl_search *x)
 
 const uint64_t *nl_fired(const struct nl_search *x)
 {
-	return x->tally.out.fired;
+	return x->tally->out.fired;
 }
 
 const struct nl_first *nl_failures(const struct nl_search *x)
 {
-	return x->tally.out.failed;
+	return x->tally->out.failed;
 }
 
 const uint32_t *nl_first_broken(const struct nl_search *x)
 {
-	return x->tally.first_broken;
+	return x->tally->first_broken;
 }
 
 const uint64_t *nl_failing(const struct nl_search *x)
 {
-	return x->tally.failing;
+	return x->tally->failing;
 }
 
 const uint32_t *nl_first_failing(const struct nl_search *x)
 {
-	return x->tally.first_failing;
+	return x->tally->first_failing;
 }
 
 /* The words of a state that is stored. */

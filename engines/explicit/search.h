@@ -7,6 +7,9 @@
 #include "graph.h"
 #include "index.h"
 
+/* So many states are expanded at once, and about as many successors entered. */
+enum { NL_BATCH = 384 };
+
 /* What nl_slice() returns. engines/explicit/native.py knows these by number. */
 enum { RUNNING, COMPLETE, OUT_OF_MEMORY };
 
@@ -25,7 +28,7 @@ struct nl_tally {
 /* Some states that follow each other, and their successors. */
 struct nl_batch {
 	uint64_t first;
-	uint32_t states, most_states;
+	uint32_t states;
 	uint32_t count, most_slots;
 	word *slots;
 	uint32_t *actors;
@@ -53,7 +56,7 @@ struct nl_search {
 	uint32_t least_shared;      /* states of a level for which threads are started */
 	struct nl_sharing *sharing; /* only where there are several */
 	struct nl_batch batch;
-	struct nl_tally tally;
+	struct nl_tally *tally;
 	/* states that somebody asked for by number, in rising order */
 	const uint32_t *wanted;
 	word *kept;
@@ -75,10 +78,10 @@ void nl_advance(struct nl_search *x, uint64_t next);
 uint64_t nl_now(void);
 
 /* expand.c */
-int nl_tally_open(struct nl_tally *t);
-void nl_tally_close(struct nl_tally *t);
+struct nl_tally *nl_tally_new(void);
+void nl_tally_free(struct nl_tally *t);
 void nl_tally_add(struct nl_tally *to, const struct nl_tally *from);
-int nl_batch_open(struct nl_batch *b, uint32_t most_states, uint64_t most_slots);
+int nl_batch_open(struct nl_batch *b);
 void nl_batch_close(struct nl_batch *b);
 void nl_expand(const struct nl_search *x, struct nl_tally *t, struct nl_batch *b, uint64_t end);
 

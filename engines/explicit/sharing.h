@@ -6,21 +6,43 @@
 
 #include "search.h"
 
+/* What a claim says: the hash of the state, its place in the index, and its words. */
+enum { NL_HASH, NL_PLACE, NL_STATE };
+
+/*
+ * Some states of a level, and what was new to whoever looked for their successors: their claims. A
+ * claim is lost where one comes before it in the order.
+ */
 struct piece {
-	struct nl_batch b;
-	uint32_t *to;    /* per slot: the number of that state, NL_NONE as long as it has none */
-	uint32_t *fresh; /* the slots that are the first with a state that is new */
-	uint32_t *found; /* per state: how many of them there are up to the end of its successors */
+	uint64_t first;
+	uint32_t count;
+	uint32_t claims;
+	word *what;    /* per claim */
+	uint8_t *lost; /* per claim; for whoever takes its place to write */
+	uint32_t *ends; /* per state: the claims up to its last successor; then those that stood */
+	uint32_t *fresh;  /* the claims that stood */
+	uint32_t *before; /* per claim, and for their end: how many before it stood */
 	uint32_t fresh_count, edges;
+	uint64_t *to; /* per edge: the number of its end, or NL_UNNUMBERED and a place in the index */
 	uint64_t first_number, first_edge;
 	uint32_t by; /* the thread that has looked it up, and therefore has it in its cache */
+};
+
+#define NL_UNNUMBERED (1ull << 63)
+
+/* How many of a thread's pieces somebody has; each on cache lines of its own. */
+struct taken {
+	uint32_t pieces;
+	uint8_t apart[124];
 };
 
 struct nl_sharing {
 	struct nl_search *x;
 	struct piece *pieces;
 	uint32_t most_pieces, count, rounds;
-	uint32_t taken; /* pieces that somebody has */
+	uint64_t most_claims; /* of a piece */
+	struct taken *taken; /* per thread */
+	struct nl_batch *batches;
 	struct nl_growth growth;
 	uint64_t end;
 	uint64_t found_last; /* states, by the round before */
@@ -29,14 +51,19 @@ struct nl_sharing {
 	uint32_t threads, waiting, meetings;
 };
 
-/* The slots of a round are numbered through, those of a piece from here. */
-ALWAYS_INLINE uint64_t nl_first_slot(const struct nl_sharing *p, uint32_t k)
+/* The claims of a round are numbered through, those of a piece from here. */
+ALWAYS_INLINE uint64_t nl_first_claim(const struct nl_sharing *p, uint32_t k)
 {
-	return (uint64_t)k * p->pieces->b.most_slots;
+	return k * p->most_claims;
+}
+
+ALWAYS_INLINE word *nl_claim_at(const struct piece *piece, uint64_t claim, unsigned words)
+{
+	return piece->what + claim * (NL_STATE + words);
 }
 
 /* phases.c, for the piece with this number */
-void nl_look_up(struct nl_sharing *p, struct nl_tally *t, uint32_t k);
+void nl_look_up(struct nl_sharing *p, struct nl_tally *t, struct nl_batch *b, uint32_t k);
 void nl_settle(struct nl_sharing *p, uint32_t k);
 void nl_number(struct nl_sharing *p);
 void nl_enter(struct nl_sharing *p, uint32_t k);

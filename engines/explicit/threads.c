@@ -1,12 +1,12 @@
 /*
  * Several threads search a level together, and find the same states in the same order as one.
  *
- * A round takes some states of the level, cut into pieces. Whoever is free takes the next piece, and
- * has it in his cache for the later phases. Nobody begins a phase before all are done with the last:
+ * A round takes some states of the level, cut into pieces. Whoever takes a piece has it in his cache
+ * for the later phases. Nobody begins a phase before all are done with the last:
  *
  *   look up  expand, and look for the successors in the index; a claim is put there on what is new,
  *            and if it comes several times, the first in the order has the claim in the end
- *   settle   count the new states and edges of each piece
+ *   settle   count the claims that stood: the new states of each piece
  *   enter    with the sums of the pieces before, each piece knows its numbers
  *   link     write edges; now all their ends have numbers
  *
@@ -19,16 +19,17 @@
 #include <stdlib.h>
 
 enum {
-	PIECE = 256,              /* states, and as few as LEAST_PIECE at the end of a level */
+	PIECE = 512,              /* states, and as few as LEAST_PIECE at the end of a level */
 	LEAST_PIECE = 32,
 	PIECES_PER_THREAD = 16,
-	MOST_SLOTS = 1 << 19,     /* of a piece */
+	MOST_CLAIMS = 1 << 19,    /* of a piece */
 	SPINS = 4096,             /* before a waiting thread lets others have its core */
 };
 
 struct thread {
 	struct nl_sharing *p;
-	struct nl_tally tally;
+	struct nl_tally *tally;
+	struct nl_batch *batch;
 	uint32_t me; /* 0 is the thread that called */
 	pthread_t id;
 };
@@ -60,10 +61,21 @@ static void meet(struct nl_sharing *p)
 	}
 }
 
-/* The next piece to do, whoever is free. */
-static uint32_t take(uint32_t *taken)
+/*
+ * The next piece to do, or NL_NONE. Of so many threads each has every so-manieth piece, and takes
+ * another's only when its own are done: so the buffers of a piece mostly stay in one core's cache.
+ */
+static uint32_t take(struct nl_sharing *p, uint32_t me)
 {
-	return __atomic_fetch_add(taken, 1, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < p->threads; i++) {
+		const uint32_t owner = (me + i) % p->threads;
+		const uint32_t before = __atomic_fetch_add(&p->taken[owner].pieces, 1, __ATOMIC_RELAXED);
+		const uint64_t piece = (uint64_t)before * p->threads + owner;
+
+		if (piece < p->count)
+			return (uint32_t)piece;
+	}
+	return NL_NONE;
 }
 
 /* --- growing the index ------------------------------------------------------------------------- */
@@ -96,15 +108,15 @@ static uint64_t most_found(const struct nl_search *x)
 /* Whether a round is within the limits, and claims can be told from numbers. */
 static int has_room_for_round(const struct nl_search *x)
 {
-	const uint64_t slots = (uint64_t)PIECE * nl_model.max_successors;
+	const uint64_t claims = (uint64_t)PIECE * nl_model.max_successors;
 
-	return x->count + x->threads * PIECES_PER_THREAD * slots < NL_NONE && nl_has_room(x, most_found(x));
+	return x->count + x->threads * PIECES_PER_THREAD * claims < NL_NONE && nl_has_room(x, most_found(x));
 }
 
 int nl_worth_sharing(const struct nl_search *x)
 {
 	return x->threads > 1 && x->level_end - x->next >= x->least_shared &&
-	       PIECE * (uint64_t)nl_model.max_successors <= MOST_SLOTS && has_room_for_round(x);
+	       PIECE * (uint64_t)nl_model.max_successors <= MOST_CLAIMS && has_room_for_round(x);
 }
 
 static void finish_round(struct nl_sharing *p)
@@ -116,7 +128,7 @@ static void finish_round(struct nl_sharing *p)
 	for (uint32_t k = 0; k < p->count; k++) {
 		p->found_last += p->pieces[k].fresh_count;
 		x->edge_count += p->pieces[k].edges;
-		next += p->pieces[k].b.states;
+		next += p->pieces[k].count;
 	}
 	x->count += p->found_last;
 	nl_advance(x, next);
@@ -134,12 +146,13 @@ static void cut(struct nl_sharing *p, uint64_t states)
 	if (piece > PIECE)
 		piece = PIECE;
 	for (; p->count < p->most_pieces && first < x->level_end; first += piece) {
-		struct nl_batch *b = &p->pieces[p->count++].b;
+		struct piece *next = &p->pieces[p->count++];
 
-		b->first = first;
-		b->states = (uint32_t)(x->level_end - first < piece ? x->level_end - first : piece);
+		next->first = first;
+		next->count = (uint32_t)(x->level_end - first < piece ? x->level_end - first : piece);
 	}
-	p->taken = 0;
+	for (uint32_t i = 0; i < p->threads; i++)
+		p->taken[i].pieces = 0;
 }
 
 /* Ends a round and cuts the next one; without pieces, sharing is over. One thread does it. */
@@ -172,21 +185,23 @@ static void plan(struct nl_sharing *p)
 	cut(p, x->level_end - x->next);
 }
 
-/* Goes through the pieces that a thread has. */
+/* Goes through the pieces that a thread has looked up. */
 #define MINE(call)                                                                                 \
 	for (uint32_t k = 0; k < p->count; k++)                                                    \
 		if (p->pieces[k].by == me)                                                         \
 			call;
 
-static void round_of(struct nl_sharing *p, struct nl_tally *t, uint32_t me)
+static void round_of(struct thread *t)
 {
+	struct nl_sharing *p = t->p;
+	const uint32_t me = t->me;
 	uint32_t taken;
 
-	while ((taken = take(&p->taken)) < p->count) {
+	while ((taken = take(p, me)) != NL_NONE) {
 		p->pieces[taken].by = me;
 		if (!taken)
 			nl_store_populate(&p->x->states, p->x->count + p->found_last + p->found_last / 8);
-		nl_look_up(p, t, taken);
+		nl_look_up(p, t->tally, t->batch, taken);
 	}
 	meet(p);
 	MINE(nl_settle(p, k))
@@ -202,17 +217,17 @@ static void round_of(struct nl_sharing *p, struct nl_tally *t, uint32_t me)
 	}
 }
 
-static void work(struct nl_sharing *p, struct nl_tally *t, uint32_t me)
+static void work(struct thread *t)
 {
 	for (;;) {
-		if (!me)
-			plan(p);
-		meet(p);
-		if (!p->count)
+		if (!t->me)
+			plan(t->p);
+		meet(t->p);
+		if (!t->p->count)
 			return;
-		if (p->growth.aside)
-			grow_together(p, me);
-		round_of(p, t, me);
+		if (t->p->growth.aside)
+			grow_together(t->p, t->me);
+		round_of(t);
 	}
 }
 
@@ -224,90 +239,111 @@ static void *work_along(void *argument)
 
 	while (!__atomic_load_n(&thread->p->threads, __ATOMIC_ACQUIRE))
 		sched_yield(); /* how many there are is not known yet */
-	work(thread->p, &thread->tally, thread->me);
+	work(thread);
 	return NULL;
+}
+
+static int piece_open(struct piece *piece, uint64_t claims)
+{
+	piece->what = nl_reserve(claims * (NL_STATE + nl_model.words) * sizeof(word));
+	piece->lost = nl_reserve(claims);
+	piece->ends = nl_reserve(PIECE * sizeof(*piece->ends));
+	piece->fresh = nl_reserve(claims * sizeof(*piece->fresh));
+	piece->before = nl_reserve((claims + 1) * sizeof(*piece->before));
+	piece->to = nl_reserve(claims * sizeof(*piece->to));
+	return piece->what && piece->lost && piece->ends && piece->fresh && piece->before && piece->to;
+}
+
+static void piece_close(struct piece *piece, uint64_t claims)
+{
+	nl_release(piece->what, claims * (NL_STATE + nl_model.words) * sizeof(word));
+	nl_release(piece->lost, claims);
+	nl_release(piece->ends, PIECE * sizeof(*piece->ends));
+	nl_release(piece->fresh, claims * sizeof(*piece->fresh));
+	nl_release(piece->before, (claims + 1) * sizeof(*piece->before));
+	nl_release(piece->to, claims * sizeof(*piece->to));
 }
 
 void nl_sharing_close(struct nl_sharing *p)
 {
 	if (!p)
 		return;
-	for (uint32_t k = 0; p->pieces && k < p->most_pieces; k++) {
-		struct piece *piece = &p->pieces[k];
-
-		nl_release(piece->to, piece->b.most_slots * sizeof(*piece->to));
-		nl_release(piece->fresh, piece->b.most_slots * sizeof(*piece->fresh));
-		nl_release(piece->found, PIECE * sizeof(*piece->found));
-		nl_batch_close(&piece->b);
-	}
+	for (uint32_t k = 0; p->pieces && k < p->most_pieces; k++)
+		piece_close(&p->pieces[k], p->most_claims);
+	for (uint32_t i = 0; p->batches && i < p->x->threads; i++)
+		nl_batch_close(&p->batches[i]);
 	free(p->pieces);
+	free(p->batches);
+	free(p->taken);
 	free(p);
 }
 
 /* All that several threads need, or NULL. */
 struct nl_sharing *nl_sharing_open(struct nl_search *x)
 {
-	const uint64_t slots = (uint64_t)PIECE * nl_model.max_successors;
 	struct nl_sharing *p = calloc(1, sizeof(*p));
+	int opened;
 
 	if (!p)
 		return NULL;
 	p->x = x;
 	p->most_pieces = x->threads * PIECES_PER_THREAD;
+	p->most_claims = (uint64_t)PIECE * nl_model.max_successors;
 	p->pieces = calloc(p->most_pieces, sizeof(*p->pieces));
-	if (!p->pieces) {
+	p->batches = calloc(x->threads, sizeof(*p->batches));
+	p->taken = calloc(x->threads, sizeof(*p->taken));
+	opened = p->pieces && p->batches && p->taken;
+	for (uint32_t k = 0; opened && k < p->most_pieces; k++)
+		opened = piece_open(&p->pieces[k], p->most_claims);
+	for (uint32_t i = 0; opened && i < x->threads; i++)
+		opened = nl_batch_open(&p->batches[i]);
+	if (!opened) {
 		nl_sharing_close(p);
 		return NULL;
-	}
-	for (uint32_t k = 0; k < p->most_pieces; k++) {
-		struct piece *piece = &p->pieces[k];
-
-		piece->to = nl_reserve(slots * sizeof(*piece->to));
-		piece->fresh = nl_reserve(slots * sizeof(*piece->fresh));
-		piece->found = nl_reserve(PIECE * sizeof(*piece->found));
-		if (!nl_batch_open(&piece->b, PIECE, slots) || !piece->to || !piece->fresh ||
-		    !piece->found) {
-			nl_sharing_close(p);
-			return NULL;
-		}
 	}
 	return p;
 }
 
 /* Runs as many threads as can be had, this one included, until a plan ends it. */
-static void run(struct nl_sharing *p, struct thread *others)
+static void run(struct nl_sharing *p, struct thread *threads)
 {
 	struct nl_search *x = p->x;
-	uint32_t ready = 0, started = 0;
+	uint32_t ready = 1, started = 1;
 
-	for (; ready + 1 < x->threads && nl_tally_open(&others[ready].tally); ready++) {
-		others[ready].p = p;
-		others[ready].me = ready + 1;
+	threads[0] = (struct thread){ .p = p, .tally = x->tally, .batch = p->batches };
+	for (; ready < x->threads; ready++) {
+		struct nl_tally *tally = nl_tally_new();
+
+		if (!tally)
+			break;
+		threads[ready] = (struct thread){
+			.p = p, .tally = tally, .batch = &p->batches[ready], .me = ready
+		};
 	}
 	while (started < ready &&
-	       !pthread_create(&others[started].id, NULL, work_along, &others[started]))
+	       !pthread_create(&threads[started].id, NULL, work_along, &threads[started]))
 		started++;
-	__atomic_store_n(&p->threads, started + 1, __ATOMIC_RELEASE);
-	work(p, &x->tally, 0);
-	for (uint32_t i = 0; i < started; i++) {
-		pthread_join(others[i].id, NULL);
-		nl_tally_add(&x->tally, &others[i].tally);
+	__atomic_store_n(&p->threads, started, __ATOMIC_RELEASE);
+	work(threads);
+	for (uint32_t i = 1; i < started; i++) {
+		pthread_join(threads[i].id, NULL);
+		nl_tally_add(x->tally, threads[i].tally);
 	}
-	while (ready)
-		nl_tally_close(&others[--ready].tally);
+	while (ready > 1)
+		nl_tally_free(threads[--ready].tally);
 }
 
 int nl_share(struct nl_search *x, uint64_t end)
 {
-	struct thread *others = calloc(x->threads, sizeof(*others));
+	struct thread *threads = calloc(x->threads, sizeof(*threads));
 	struct nl_sharing *p = x->sharing;
 
-	if (!others)
+	if (!threads)
 		return 0;
 	p->threads = p->rounds = 0;
 	p->failed = 0;
 	p->end = end;
-	run(p, others);
-	free(others);
+	run(p, threads);
+	free(threads);
 	return !p->failed;
 }
