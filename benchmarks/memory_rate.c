@@ -5,6 +5,7 @@
  * what the explorer's prefetching can get at best. `chained`: each address depends on the value that
  * was read before, so that one access waits for the other.
  */
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -82,4 +83,45 @@ int memory_rate(uint64_t bytes, double seconds, double *rates)
 	(void)seen;
 	munmap(table, bytes);
 	return 1;
+}
+
+/* --- between two cores ------------------------------------------------------------------------- */
+
+enum { THERE, BACK, ENOUGH };
+
+static int where __attribute__((aligned(128)));
+
+static void *send_back(void *unused)
+{
+	int seen;
+
+	while ((seen = __atomic_load_n(&where, __ATOMIC_ACQUIRE)) != ENOUGH)
+		if (seen == THERE)
+			__atomic_store_n(&where, BACK, __ATOMIC_RELEASE);
+	return unused;
+}
+
+/* Seconds for a cache line to another thread and back; 0 if there is no other. */
+double line_trip(double seconds)
+{
+	pthread_t other;
+	uint64_t trips = 0;
+	double begin, passed;
+
+	where = BACK;
+	if (pthread_create(&other, 0, send_back, 0))
+		return 0;
+	begin = now();
+	do {
+		for (int i = 0; i < BATCH; i++) {
+			__atomic_store_n(&where, THERE, __ATOMIC_RELEASE);
+			while (__atomic_load_n(&where, __ATOMIC_ACQUIRE) != BACK)
+				;
+		}
+		trips += BATCH;
+		passed = now() - begin;
+	} while (passed < seconds);
+	__atomic_store_n(&where, ENOUGH, __ATOMIC_RELEASE);
+	pthread_join(other, 0);
+	return passed / (double)trips;
 }

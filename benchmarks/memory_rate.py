@@ -1,4 +1,5 @@
-"""How many random memory accesses a second the machine allows: the limit of an exact search.
+"""What the machine's memory allows: random accesses a second, the limit of an exact search; and how
+long a cache line takes between two cores, which is what threads that share an index wait for.
 
     python -m benchmarks.memory_rate [--mib 1024] [--seconds 1] [--threads 1 2]
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import functools
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,13 +32,7 @@ class MemoryRate:
 
 def measure_memory(mib: int = 1024, seconds: float = 1.0, threads: int = 1) -> MemoryRate:
     """Measure with a table of `mib` MiB for each thread; CompilerError without a C compiler."""
-    compiler = find_compiler()
-    if compiler is None:
-        raise no_compiler()
-    with tempfile.TemporaryDirectory(prefix="nolock-memory-") as folder:
-        built = Path(folder) / "memory_rate.so"
-        compiler.compile_shared(_SOURCE, built, _FLAGS)
-        library = ctypes.CDLL(str(built))
+    library = _library()
     library.memory_rate.argtypes = [ctypes.c_uint64, ctypes.c_double, ctypes.c_void_p]
 
     def measured(_: int) -> tuple[float, float]:
@@ -48,6 +44,28 @@ def measure_memory(mib: int = 1024, seconds: float = 1.0, threads: int = 1) -> M
     with ThreadPoolExecutor(threads) as pool:
         rates = list(pool.map(measured, range(threads)))
     return MemoryRate(sum(apart for apart, _ in rates), sum(chained for _, chained in rates))
+
+
+def measure_line(seconds: float = 0.2) -> float:
+    """Seconds for a cache line to another core and back; CompilerError without a C compiler."""
+    library = _library()
+    library.line_trip.argtypes = [ctypes.c_double]
+    library.line_trip.restype = ctypes.c_double
+    trip: float = library.line_trip(seconds)
+    if trip <= 0:
+        raise OSError("no second thread to measure with")
+    return trip
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    compiler = find_compiler()
+    if compiler is None:
+        raise no_compiler()
+    with tempfile.TemporaryDirectory(prefix="nolock-memory-") as folder:
+        built = Path(folder) / "memory_rate.so"
+        compiler.compile_shared(_SOURCE, built, _FLAGS)
+        return ctypes.CDLL(str(built))
 
 
 def main() -> None:
@@ -63,6 +81,7 @@ def main() -> None:
             f"{threads} {'thread' if threads == 1 else 'threads'}, {args.mib} MiB each: "
             f"{rate.apart / 1e6:.0f} M/s at once, {rate.chained / 1e6:.1f} M/s one after the other"
         )
+    print(f"a cache line to another core and back: {measure_line(args.seconds) * 1e9:.0f} ns")
 
 
 if __name__ == "__main__":

@@ -18,13 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.__main__ import one_core
 from benchmarks.agreement import Case
 from benchmarks.checkers import Built, build_rumur, build_spin, missing
+from benchmarks.host_memory import touch_memory
 from benchmarks.peers_report import Race, Sample, as_data, as_markdown, as_table, this_setting
 from benchmarks.synthetic import synthetic
 from engines.explicit.compiler import find_compiler
@@ -35,6 +37,8 @@ from nolock.output import write_whole
 from nolock.work import WITHOUT_ORDER
 
 HERE = Path(__file__).resolve().parent
+BYTES_TOUCHED = 300
+"""Per state: more than any of the checkers needs."""
 
 RACES: Mapping[str, Case | int] = {
     "synthetic/128": 128,
@@ -45,6 +49,7 @@ RACES: Mapping[str, Case | int] = {
 
 VERDICTS: Mapping[str, Case | int] = {
     "allow_spin, 3 objects": Case("allow_spin", "any-context", {"objects": 3, "readers": 1}),
+    "nmi_detect, 4 objects": Case("nmi_detect", "any-context", {"objects": 4}),
     "caller_declared, 4 objects, 2 tasks": Case(
         "caller_declared", "any-context", {"objects": 4, "tasks": 2}
     ),
@@ -114,9 +119,9 @@ def race(name: str, runs: int) -> Race:
         turns = []
         for at in range(runs):
             _progress(name, at, runs)
-            turn = {"nolock": by_nolock(name, cache, reduced=False, expected=states)}
-            turn |= {checker: by_other(built) for checker, built in checkers.items()}
-            turns.append(turn)
+            nolock = partial(by_nolock, name, cache, reduced=False, expected=states)
+            others = {checker: partial(by_other, built) for checker, built in checkers.items()}
+            turns.append(one_turn({"nolock": nolock, **others}, states))
     found = {sample.states for turn in turns for sample in turn.values()}
     if found != {states}:
         raise SystemExit(f"{name}: the checkers count different states: {sorted(found)}")
@@ -134,12 +139,10 @@ def verdict(name: str, runs: int) -> Race:
             _progress(name, at, runs)
             place = Path(folder) / str(at)
             built = _spin(machine, place, states, False, reduced=True)
-            turns.append(
-                {
-                    "nolock, reductions": by_nolock(name, cache, reduced=True),
-                    "SPIN, partial order": by_other(built),
-                }
-            )
+            nolock = partial(by_nolock, name, cache, reduced=True)
+            spin = partial(by_other, built)
+            searches = {"nolock, reductions": nolock, "SPIN, partial order": spin}
+            turns.append(one_turn(searches, states))
     return Race(name, states, tuple(turns), _commands({"SPIN, partial order": built}))
 
 
@@ -162,6 +165,15 @@ def _rumur(machine: Machine, folder: Path, states: int) -> Built:
 
 
 # --- one measurement -----------------------------------------------------------------------------
+
+
+def one_turn(searches: Mapping[str, Callable[[], Sample]], states: int) -> dict[str, Sample]:
+    """Every checker once; the memory that any of them may need has been touched before."""
+    turn = {}
+    for checker, search_ in searches.items():
+        touch_memory(states * BYTES_TOUCHED)
+        turn[checker] = search_()
+    return turn
 
 
 def by_other(built: Built) -> Sample:

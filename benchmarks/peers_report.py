@@ -170,7 +170,9 @@ def as_markdown(
             "machine, step for step, with the same checks and invariants. Goals are not exported, "
             "so nolock does not decide them here. One thread, one core. In each of "
             f"{runs} turns every checker searches once, one after the other; a ratio is taken "
-            "within a turn, and medians are shown.",
+            "within a turn, and medians are shown. Before each search as much memory as any of "
+            "them may need is touched and freed, so that nobody waits for the host of a virtual "
+            "machine.",
             "",
             "*states/s* and *search* are what nolock and `pan` say of themselves; Rumur says whole "
             "seconds only, so its process is timed. *build*: for SPIN and Rumur from the exported "

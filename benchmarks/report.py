@@ -133,7 +133,9 @@ def as_markdown(rows: Sequence[Row], host: Host, rate: MemoryRate, runs: int, co
             f"Measured on: {host.words}.",
             "",
             f"Each figure is the median of {runs} {'run' if runs == 1 else 'runs'}, each in a "
-            "process of its own, on one core, with an empty cache of compiled models. To repeat:",
+            "process of its own, on one core, with an empty cache of compiled models. Before each, "
+            "memory is touched and freed, so that it does not wait for the host of a virtual "
+            "machine. To repeat:",
             "",
             f"    {command}",
             "",

@@ -10,9 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.cases import Case
+from benchmarks.host_memory import touch_memory
 from benchmarks.measure import Measured
 
 TOP = Path(__file__).resolve().parents[1]
+ENOUGH = 2 << 30
+"""Bytes that most measurements stay below."""
 
 
 def command_for(case: Case) -> list[str]:
@@ -25,8 +28,9 @@ def with_cache(cache: Path) -> dict[str, str]:
     return {**os.environ, "XDG_CACHE_HOME": str(cache)}
 
 
-def one_measurement(case: Case, cache: Path) -> Measured:
-    """Measure a case; ends this program with one line if the child fails."""
+def one_measurement(case: Case, cache: Path, memory: int = ENOUGH) -> Measured:
+    """Measure a case that may need so many bytes; ends this program if the child fails."""
+    touch_memory(memory)
     child = subprocess.run(
         command_for(case),
         cwd=TOP,
