@@ -13,7 +13,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks.cases import Case, all_cases
@@ -28,7 +27,7 @@ from benchmarks.report import (
     target_lines,
     this_host,
 )
-from benchmarks.run import one_measurement
+from benchmarks.run import timed_measurement
 from nolock.catalogue import chosen_names, design_paths
 from nolock.errors import InputError
 from nolock.output import write_whole
@@ -99,9 +98,7 @@ def run_once(case: Case, cache: Path) -> tuple[Measured, float]:
     """One measurement in a process of its own, and how long that process took."""
     for model in (cache / "nolock").glob("model-*"):
         model.unlink()
-    began = time.monotonic()
-    figures = one_measurement(case, cache)
-    return figures, time.monotonic() - began
+    return timed_measurement(case, cache)
 
 
 if __name__ == "__main__":

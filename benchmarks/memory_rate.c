@@ -1,11 +1,14 @@
 /*
- * How many random memory accesses a second one thread gets, in a table that no cache holds.
+ * How many random memory accesses a second one thread gets, in a table that no cache holds; and at
+ * the end how long a cache line takes to another core and back.
  *
  * `apart`: the addresses are known beforehand, so that many accesses are under way at once; this is
  * what the explorer's prefetching can get at best. `chained`: each address depends on the value that
  * was read before, so that one access waits for the other.
  */
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -91,6 +94,22 @@ enum { THERE, BACK, ENOUGH };
 
 static int where __attribute__((aligned(128)));
 
+/* Binds a thread to one of the cores that it may use: the n-th, counted from 0. */
+static int bind(pthread_t thread, int n)
+{
+	cpu_set_t all, one;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		return 0;
+	CPU_ZERO(&one);
+	for (int core = 0; core < CPU_SETSIZE; core++)
+		if (CPU_ISSET(core, &all) && !n--) {
+			CPU_SET(core, &one);
+			return !pthread_setaffinity_np(thread, sizeof(one), &one);
+		}
+	return 0;
+}
+
 static void *send_back(void *unused)
 {
 	int seen;
@@ -101,17 +120,12 @@ static void *send_back(void *unused)
 	return unused;
 }
 
-/* Seconds for a cache line to another thread and back; 0 if there is no other. */
-double line_trip(double seconds)
+static double trip(double seconds)
 {
-	pthread_t other;
+	const double begin = now();
 	uint64_t trips = 0;
-	double begin, passed;
+	double passed;
 
-	where = BACK;
-	if (pthread_create(&other, 0, send_back, 0))
-		return 0;
-	begin = now();
 	do {
 		for (int i = 0; i < BATCH; i++) {
 			__atomic_store_n(&where, THERE, __ATOMIC_RELEASE);
@@ -121,7 +135,32 @@ double line_trip(double seconds)
 		trips += BATCH;
 		passed = now() - begin;
 	} while (passed < seconds);
-	__atomic_store_n(&where, ENOUGH, __ATOMIC_RELEASE);
-	pthread_join(other, 0);
 	return passed / (double)trips;
+}
+
+static void *measure(void *seconds)
+{
+	*(double *)seconds = trip(*(double *)seconds);
+	__atomic_store_n(&where, ENOUGH, __ATOMIC_RELEASE);
+	return seconds;
+}
+
+/* Seconds for a cache line to another core and back; 0 if there is none. */
+double line_trip(double seconds)
+{
+	pthread_t here, there;
+	int bound;
+
+	where = BACK;
+	if (pthread_create(&there, 0, send_back, 0))
+		return 0;
+	if (!bind(there, 0) || pthread_create(&here, 0, measure, &seconds)) {
+		__atomic_store_n(&where, ENOUGH, __ATOMIC_RELEASE);
+		pthread_join(there, 0);
+		return 0;
+	}
+	bound = bind(here, 1);
+	pthread_join(here, 0);
+	pthread_join(there, 0);
+	return bound ? seconds : 0;
 }

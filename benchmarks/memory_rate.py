@@ -1,8 +1,8 @@
-"""What the machine's memory allows: random accesses a second, the limit of an exact search; and how
-long a cache line takes between two cores, which is what threads that share an index wait for.
+"""How many random accesses a second the memory allows, and how fast a line goes between two cores.
 
     python -m benchmarks.memory_rate [--mib 1024] [--seconds 1] [--threads 1 2]
 
+The first is the limit of an exact search; the second is what threads that share an index wait for.
 With several threads each has a table of its own, and the rates are those of all together.
 """
 
@@ -47,13 +47,13 @@ def measure_memory(mib: int = 1024, seconds: float = 1.0, threads: int = 1) -> M
 
 
 def measure_line(seconds: float = 0.2) -> float:
-    """Seconds for a cache line to another core and back; CompilerError without a C compiler."""
+    """Seconds for a cache line to another core and back; OSError where there is none."""
     library = _library()
     library.line_trip.argtypes = [ctypes.c_double]
     library.line_trip.restype = ctypes.c_double
     trip: float = library.line_trip(seconds)
     if trip <= 0:
-        raise OSError("no second thread to measure with")
+        raise OSError("there is no second core to measure with")
     return trip
 
 
@@ -81,7 +81,8 @@ def main() -> None:
             f"{threads} {'thread' if threads == 1 else 'threads'}, {args.mib} MiB each: "
             f"{rate.apart / 1e6:.0f} M/s at once, {rate.chained / 1e6:.1f} M/s one after the other"
         )
-    print(f"a cache line to another core and back: {measure_line(args.seconds) * 1e9:.0f} ns")
+    if max(args.threads) > 1:
+        print(f"a cache line to another core and back: {measure_line(args.seconds) * 1e9:.0f} ns")
 
 
 if __name__ == "__main__":

@@ -149,7 +149,28 @@ def target_lines(race: Race) -> list[str]:
             f"- {race.name}, {what}: {factor:.1f} times {checker}; the target of {target:.0f} is "
             f"{verb}."
         )
+        if race.to_verdict and factor < target:
+            searched, waited = (race.median(REDUCED, of) for of in ("search_seconds", "seconds"))
+            most = race.median(checker, "seconds") / target
+            lines.append(
+                f"- {race.name}: the target is {most:.2f} s; nolock searches for {searched:.2f} s, "
+                f"and needs {waited - searched:.2f} s to start Python and to compile the design "
+                "and its C."
+            )
     return lines
+
+
+def together_lines(verdicts: Sequence[Race]) -> list[str]:
+    """A line for all verdicts, one after the other."""
+    if len(verdicts) < 2:
+        return []
+    ours, theirs = (
+        sum(race.median(race.checkers[at], "seconds") for race in verdicts) for at in (0, 1)
+    )
+    return [
+        f"- All {len(verdicts)} verdicts, one after the other: {ours:.1f} s and {theirs:.0f} s, "
+        f"{theirs / ours:.0f} times {verdicts[0].checkers[1]}."
+    ]
 
 
 def as_markdown(
@@ -171,8 +192,9 @@ def as_markdown(
             "so nolock does not decide them here. One thread, one core. In each of "
             f"{runs} turns every checker searches once, one after the other; a ratio is taken "
             "within a turn, and medians are shown. Before each search as much memory as any of "
-            "them may need is touched and freed, so that nobody waits for the host of a virtual "
-            "machine.",
+            "them may need is touched and freed: else whoever comes first waits until the host of "
+            "a virtual machine has given it. (In a search of minutes the host may have taken some "
+            "back before it is used.)",
             "",
             "*states/s* and *search* are what nolock and `pan` say of themselves; Rumur says whole "
             "seconds only, so its process is timed. *build*: for SPIN and Rumur from the exported "
@@ -197,17 +219,19 @@ def as_markdown(
             "",
             "## To a verdict",
             "",
-            "Each as a user would start it: nolock with its reductions (as `nolock verify` does, "
-            "without its partial order as long as a search is no larger than these), SPIN depth "
-            "first with partial order. The exported model is one process whose steps touch global "
-            "variables, as interrupts may come between any two; there SPIN's partial order has "
-            "nothing to leave out, which its count of states shows (`pan` tells eight digits). Its "
-            "largest search here takes most of the machine's memory.",
+            "Each as a user would start it, but for the memory touched before: nolock with its "
+            "reductions (as `nolock verify` does, without its partial order as long as a search is "
+            "no larger than these), SPIN depth first with partial order. The exported model is one "
+            "process whose steps touch global variables, as interrupts may come between any two; "
+            "there SPIN's partial order has nothing to leave out, which its count of states shows "
+            "(`pan` tells eight digits). Its largest search here takes most of the machine's "
+            "memory.",
             "",
             *_markdown_table(verdicts),
             "",
             *(f"- {race.name} has {race.states:,} states without reductions." for race in verdicts),
             *(line for race in verdicts for line in target_lines(race)),
+            *together_lines(verdicts),
             "",
             "## Commands",
             "",

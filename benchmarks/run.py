@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,7 +31,13 @@ def with_cache(cache: Path) -> dict[str, str]:
 
 def one_measurement(case: Case, cache: Path, memory: int = ENOUGH) -> Measured:
     """Measure a case that may need so many bytes; ends this program if the child fails."""
+    return timed_measurement(case, cache, memory)[0]
+
+
+def timed_measurement(case: Case, cache: Path, memory: int = ENOUGH) -> tuple[Measured, float]:
+    """The same, and the wall seconds of the whole process that measured."""
     touch_memory(memory)
+    began = time.monotonic()
     child = subprocess.run(
         command_for(case),
         cwd=TOP,
@@ -39,9 +46,10 @@ def one_measurement(case: Case, cache: Path, memory: int = ENOUGH) -> Measured:
         text=True,
         check=False,
     )
+    seconds = time.monotonic() - began
     if child.returncode != 0:
         raise SystemExit(f"{case.name}: the measurement ended with exit code {child.returncode}")
-    return measured_from(child.stdout)
+    return measured_from(child.stdout), seconds
 
 
 def measured_from(answer: str) -> Measured:

@@ -73,7 +73,11 @@ class Figure:
     def cells(self) -> tuple[str, ...]:
         """As the table shows it."""
         verdict = {True: "reached", False: "not reached", None: ""}[self.reached]
-        shown = f"{self.value:,.0f}" if self.value >= 1000 else f"{self.value:.2f}".rstrip("0.")
+        shown = (
+            f"{self.value:,.0f}"
+            if self.value >= 1000
+            else f"{self.value:.2f}".rstrip("0").rstrip(".")
+        )
         return self.what, f"{shown} {self.unit}".strip(), self.target, verdict, self.details
 
 
@@ -189,9 +193,9 @@ def timed(words: Sequence[str], cache: Path) -> tuple[float, int]:
 
 def largest_figure(name: str, cache: Path) -> Figure:
     """An exhaustive search of as many states as there is memory for."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    case = Case(name, "c", False, threads=os.cpu_count() or 1, memory=pages * 92 // 100)
-    found = one_measurement(case, cache, pages)
+    there_is = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    case = Case(name, "c", False, threads=os.cpu_count() or 1, memory=there_is * 92 // 100)
+    found = one_measurement(case, cache, there_is)
     ended = "to its end" if found.complete else "not to its end"
     return Figure(
         "largest exhaustive search",

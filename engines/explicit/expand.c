@@ -8,33 +8,20 @@
 
 /* --- tallies ----------------------------------------------------------------------------------- */
 
-/*
- * Zeros on cache lines of their own. What one thread writes for each state must not be on a line that
- * another one reads: each write would take the line away from it. Two lines, as some processors fetch
- * them in pairs.
- */
-static void *apart(uint64_t items, uint64_t bytes)
-{
-	const uint64_t lines = 128, size = (items * bytes / lines + 1) * lines;
-	void *at = aligned_alloc(lines, size);
-
-	return at ? memset(at, 0, size) : NULL;
-}
-
 /* A tally of nothing, or NULL. */
 struct nl_tally *nl_tally_new(void)
 {
-	struct nl_tally *t = apart(1, sizeof(*t));
+	struct nl_tally *t = nl_own_lines(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	*t = (struct nl_tally){ .first_stuck = NL_NONE, .faulty = { NL_NONE, NL_NONE } };
-	t->state = apart(nl_model.words, sizeof(*t->state));
-	t->out.fired = apart(nl_model.transitions, sizeof(*t->out.fired));
-	t->out.failed = apart(nl_model.checks, sizeof(*t->out.failed));
-	t->first_broken = apart(nl_model.invariants, sizeof(*t->first_broken));
-	t->failing = apart(nl_model.goals, sizeof(*t->failing));
-	t->first_failing = apart(nl_model.goals, sizeof(*t->first_failing));
+	t->state = nl_own_lines(nl_model.words, sizeof(*t->state));
+	t->out.fired = nl_own_lines(nl_model.transitions, sizeof(*t->out.fired));
+	t->out.failed = nl_own_lines(nl_model.checks, sizeof(*t->out.failed));
+	t->first_broken = nl_own_lines(nl_model.invariants, sizeof(*t->first_broken));
+	t->failing = nl_own_lines(nl_model.goals, sizeof(*t->failing));
+	t->first_failing = nl_own_lines(nl_model.goals, sizeof(*t->first_failing));
 	if (!t->state || !t->out.fired || !t->out.failed || !t->first_broken || !t->failing ||
 	    !t->first_failing) {
 		nl_tally_free(t);

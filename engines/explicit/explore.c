@@ -7,8 +7,8 @@
  *
  * A batch of states is expanded into a buffer, and each successor's place in the index is prefetched;
  * then the states they most likely equal are prefetched, and only then are the successors entered, in
- * order. Waiting for memory thus overlaps, and the order of states stays that
- * of the reference interpreter, whatever the size of a batch and however many threads there are.
+ * order. Waiting for memory thus overlaps, and the order of states stays that of the reference
+ * interpreter, whatever the size of a batch and however many threads there are.
  *
  * The search stops at the memory limit before the first state whose successors might not fit. That
  * too depends on the numbers of states and edges alone.
@@ -287,11 +287,11 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t by
 			 uint32_t threads, uint32_t least_shared, int fingerprints,
 			 uint32_t most_levels, uint64_t expected)
 {
-	struct nl_search *x = calloc(1, sizeof(*x));
+	struct nl_search *x = nl_own_lines(1, sizeof(*x));
 
 	if (!x)
 		return NULL;
-	x->threads = threads;
+	x->threads = nl_can_share() ? threads : 1;
 	x->least_shared = least_shared;
 	x->memory_limit = memory_limit;
 	x->index.fingerprints = fingerprints;
@@ -302,7 +302,7 @@ struct nl_search *nl_new(const word *initial, uint64_t memory_limit, uint32_t by
 	if (x->capacity > nl_index_room(&x->index, NL_MOST_ENTRIES) - NL_FIRST_ENTRIES)
 		x->capacity = nl_index_room(&x->index, NL_MOST_ENTRIES) - NL_FIRST_ENTRIES;
 	x->edge_capacity = memory_limit / sizeof(*x->edges);
-	if (!open_search(x, bytes) || (threads > 1 && !(x->sharing = nl_sharing_open(x)))) {
+	if (!open_search(x, bytes) || (x->threads > 1 && !(x->sharing = nl_sharing_open(x)))) {
 		nl_free(x);
 		return NULL;
 	}

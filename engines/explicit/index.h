@@ -8,7 +8,7 @@
  * the table can grow where it is, from its end to its beginning, and there are never two of them.
  *
  * Several threads may enter states at once. A state that was found in this round of the search has
- * no number yet: its entry is a claim, which names the slot where it was found (see threads.c).
+ * no number yet: its entry is a claim, and the number of that says who has found it (see threads.c).
  */
 #ifndef NOLOCK_INDEX_H
 #define NOLOCK_INDEX_H
@@ -104,13 +104,13 @@ ALWAYS_INLINE uint32_t nl_entry_number(uint64_t entry)
 	return (uint32_t)(entry >> 32) - 1;
 }
 
-/* The claim of a slot; between two on the same state, the lower slot's is the lower one. */
-ALWAYS_INLINE uint64_t nl_claim(const struct nl_index *x, uint64_t count, uint64_t slot,
+/* The entry of a claim; between two on the same state, that of the lower claim is the lower one. */
+ALWAYS_INLINE uint64_t nl_claim(const struct nl_index *x, uint64_t count, uint64_t claim,
 				uint64_t hash)
 {
 	if (x->fingerprints)
-		return (slot | NL_CLAIM) << 32 | (uint32_t)hash;
-	return nl_entry(x, count + slot, hash);
+		return (claim | NL_CLAIM) << 32 | (uint32_t)hash;
+	return nl_entry(x, count + claim, hash);
 }
 
 /* Whether an entry is a claim, while `count` states have a number. */

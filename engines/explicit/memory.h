@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #ifndef MAP_NORESERVE
@@ -80,6 +82,21 @@ static inline uint64_t nl_give_back(void *at, uint64_t begin, uint64_t end)
 		return begin;
 	madvise((uint8_t *)at + begin, until - base - begin, MADV_DONTNEED);
 	return until - base;
+}
+
+/* Two cache lines: some processors fetch them in pairs. */
+#define NL_OWN_LINES 128
+
+/*
+ * Zeros on cache lines of their own, for free(). What one thread writes for each state must not be on
+ * a line that another one reads: each write would take the line away from it.
+ */
+static inline void *nl_own_lines(uint64_t items, uint64_t bytes)
+{
+	const uint64_t size = (items * bytes / NL_OWN_LINES + 1) * NL_OWN_LINES;
+	void *at = aligned_alloc(NL_OWN_LINES, size);
+
+	return at ? memset(at, 0, size) : NULL;
 }
 
 #endif

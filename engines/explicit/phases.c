@@ -3,72 +3,76 @@
  */
 #include "sharing.h"
 
-/* The claim with this number in a round. */
+/* The piece of a claim with this number, and the place among its claims. */
 ALWAYS_INLINE struct piece *piece_of(const struct nl_sharing *p, uint64_t claim)
 {
-	return &p->pieces[claim / p->most_claims];
+	return &p->pieces[claim >> p->claim_bits];
+}
+
+ALWAYS_INLINE uint64_t place_of(const struct nl_sharing *p, uint64_t claim)
+{
+	return claim & ((1ull << p->claim_bits) - 1);
 }
 
 /* Whether a claim is one on this state. */
 ALWAYS_INLINE int claims_state(const struct nl_sharing *p, uint64_t claim, const word *s,
 			       uint64_t hash, unsigned words)
 {
-	const word *what = nl_claim_at(piece_of(p, claim), claim % p->most_claims, words);
+	const word *what = nl_claim_at(piece_of(p, claim), place_of(p, claim), words);
 
 	return what[NL_HASH] == hash &&
 	       (p->x->index.fingerprints || !memcmp(what + NL_STATE, s, words * sizeof(word)));
 }
 
-/* What the next claim of a piece says. It must be there before the claim is: others may read it. */
-ALWAYS_INLINE void write_claim(struct piece *piece, const word *s, uint64_t hash, uint64_t place,
-			       unsigned words)
+/* What a piece's next claim says. It must be there before the claim is: others may read it. */
+ALWAYS_INLINE void write_claim(const struct piece *piece, uint64_t next, const word *s, uint64_t hash,
+			       uint64_t place, unsigned words)
 {
-	word *what = nl_claim_at(piece, piece->claims, words);
+	word *what = nl_claim_at(piece, next, words);
 
 	what[NL_HASH] = hash;
 	what[NL_PLACE] = place;
 	memcpy(what + NL_STATE, s, words * sizeof(word));
-	piece->lost[piece->claims] = 0;
+	piece->lost[next] = 0;
 }
 
 /*
  * Puts a claim where there is a later one, unless by then there is an earlier one; what it takes the
- * place of is lost.
+ * place of is lost. Whether it was put there.
  */
-static void claim_before(struct nl_sharing *p, struct piece *piece, uint64_t *to, uint64_t entry,
-			 uint64_t mine)
+static int claim_before(const struct nl_sharing *p, uint64_t *to, uint64_t entry, uint64_t mine)
 {
 	uint64_t other;
 
 	while (!__atomic_compare_exchange_n(to, &entry, mine, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		if (entry < mine)
-			return;
+			return 0;
 	other = nl_claimed(&p->x->index, p->x->count, entry);
-	piece_of(p, other)->lost[other % p->most_claims] = 1;
-	piece->claims++;
+	piece_of(p, other)->lost[place_of(p, other)] = 1;
+	return 1;
 }
 
 /*
  * Looks for a state from an entry on. Returns its number if it has one. Else the first piece that has
  * come to it, and there the first time, has the claim in the end; returns where that is, not numbered
- * yet.
+ * yet. `claims` are those of the piece so far.
  */
-ALWAYS_INLINE uint64_t look_up_one(struct nl_sharing *p, uint32_t k, uint64_t at, const word *s,
-				   uint64_t hash, unsigned words)
+ALWAYS_INLINE uint64_t look_up_one(const struct nl_sharing *p, uint32_t k, uint32_t *claims,
+				   uint64_t at, const word *s, uint64_t hash, unsigned words)
 {
 	const struct nl_search *x = p->x;
-	struct piece *piece = &p->pieces[k];
-	const uint64_t mine = nl_claim(&x->index, x->count, nl_first_claim(p, k) + piece->claims, hash);
+	const struct piece *piece = &p->pieces[k];
+	const uint64_t mine = nl_claim(&x->index, x->count, nl_first_claim(p, k) + *claims, hash);
 
 	for (;; at = nl_index_after(&x->index, at)) {
 		uint64_t *to = &x->index.table[at];
 		uint64_t entry = __atomic_load_n(to, __ATOMIC_ACQUIRE);
 
 		if (!entry) {
-			write_claim(piece, s, hash, at, words);
+			write_claim(piece, *claims, s, hash, at, words);
 			if (__atomic_compare_exchange_n(to, &entry, mine, 0, __ATOMIC_ACQ_REL,
 							__ATOMIC_ACQUIRE)) {
-				piece->claims++;
+				++*claims;
 				return NL_UNNUMBERED | at;
 			}
 		}
@@ -82,8 +86,8 @@ ALWAYS_INLINE uint64_t look_up_one(struct nl_sharing *p, uint32_t k, uint64_t at
 		if (!claims_state(p, nl_claimed(&x->index, x->count, entry), s, hash, words))
 			continue;
 		if (entry > mine) {
-			write_claim(piece, s, hash, at, words);
-			claim_before(p, piece, to, entry, mine);
+			write_claim(piece, *claims, s, hash, at, words);
+			*claims += (uint32_t)claim_before(p, to, entry, mine);
 		}
 		return NL_UNNUMBERED | at;
 	}
@@ -93,7 +97,7 @@ ALWAYS_INLINE void look_up_of(struct nl_sharing *p, struct nl_batch *b, uint32_t
 {
 	const struct nl_search *x = p->x;
 	struct piece *piece = &p->pieces[k];
-	uint32_t slot = 0;
+	uint32_t slot = 0, claims = piece->claims, edges = piece->edges;
 
 	for (uint32_t i = 0; i < b->count; i++) {
 		b->places[i] = nl_index_look(&x->index, b->hashes[i]);
@@ -103,15 +107,17 @@ ALWAYS_INLINE void look_up_of(struct nl_sharing *p, struct nl_batch *b, uint32_t
 		const uint64_t from = b->first + i;
 
 		for (; slot < b->ends[i]; slot++) {
-			const uint64_t to =
-				look_up_one(p, k, b->places[slot], b->slots + (uint64_t)slot * words,
-					    b->hashes[slot], words);
+			const uint64_t to = look_up_one(p, k, &claims, b->places[slot],
+							b->slots + (uint64_t)slot * words,
+							b->hashes[slot], words);
 
 			if (x->graph && b->actors[slot] && nl_add_edge(&x->nodes[from], from, to))
-				piece->to[piece->edges++] = to;
+				piece->to[edges++] = to;
 		}
-		piece->ends[from - piece->first] = piece->claims;
+		piece->ends[from - piece->first] = claims;
 	}
+	piece->claims = claims;
+	piece->edges = edges;
 }
 
 /* Expands the states and looks their successors up, as many at a time as stay in the cache. */

@@ -34,7 +34,7 @@ struct nl_batch {
 	uint32_t *actors;
 	uint64_t *hashes, *places; /* per slot: in the index, the first entry to look at */
 	uint32_t *ends; /* per state: the slot after its last successor */
-};
+} __attribute__((aligned(NL_OWN_LINES)));
 
 struct nl_search {
 	struct nl_store states;
@@ -86,6 +86,7 @@ void nl_batch_close(struct nl_batch *b);
 void nl_expand(const struct nl_search *x, struct nl_tally *t, struct nl_batch *b, uint64_t end);
 
 /* threads.c: sharing goes on until a level has too little to share, or the time is up */
+int nl_can_share(void);
 struct nl_sharing *nl_sharing_open(struct nl_search *x);
 void nl_sharing_close(struct nl_sharing *p);
 int nl_worth_sharing(const struct nl_search *x);

@@ -11,38 +11,36 @@ enum { NL_HASH, NL_PLACE, NL_STATE };
 
 /*
  * Some states of a level, and what was new to whoever looked for their successors: their claims. A
- * claim is lost where one comes before it in the order.
+ * claim is lost where one comes before it in the order. On cache lines of its own: neighbours are
+ * worked on by different threads.
  */
 struct piece {
-	uint64_t first;
-	uint32_t count;
-	uint32_t claims;
-	word *what;    /* per claim */
-	uint8_t *lost; /* per claim; for whoever takes its place to write */
+	word *what;     /* per claim */
+	uint8_t *lost;  /* per claim; for whoever takes its place to write */
 	uint32_t *ends; /* per state: the claims up to its last successor; then those that stood */
 	uint32_t *fresh;  /* the claims that stood */
 	uint32_t *before; /* per claim, and for their end: how many before it stood */
-	uint32_t fresh_count, edges;
 	uint64_t *to; /* per edge: the number of its end, or NL_UNNUMBERED and a place in the index */
-	uint64_t first_number, first_edge;
+	uint64_t first, first_number, first_edge;
+	uint32_t count; /* states */
+	uint32_t claims, fresh_count, edges;
 	uint32_t by; /* the thread that has looked it up, and therefore has it in its cache */
-};
+} __attribute__((aligned(NL_OWN_LINES)));
 
 #define NL_UNNUMBERED (1ull << 63)
 
-/* How many of a thread's pieces somebody has; each on cache lines of its own. */
+/* How many of a thread's pieces somebody has. */
 struct taken {
 	uint32_t pieces;
-	uint8_t apart[124];
-};
+} __attribute__((aligned(NL_OWN_LINES)));
 
 struct nl_sharing {
 	struct nl_search *x;
 	struct piece *pieces;
 	uint32_t most_pieces, count, rounds;
-	uint64_t most_claims; /* of a piece */
-	struct taken *taken; /* per thread */
-	struct nl_batch *batches;
+	unsigned claim_bits; /* for the claims of a piece */
+	struct taken *taken;    /* per thread */
+	struct nl_batch *batches; /* per thread */
 	struct nl_growth growth;
 	uint64_t end;
 	uint64_t found_last; /* states, by the round before */
@@ -54,7 +52,7 @@ struct nl_sharing {
 /* The claims of a round are numbered through, those of a piece from here. */
 ALWAYS_INLINE uint64_t nl_first_claim(const struct nl_sharing *p, uint32_t k)
 {
-	return k * p->most_claims;
+	return (uint64_t)k << p->claim_bits;
 }
 
 ALWAYS_INLINE word *nl_claim_at(const struct piece *piece, uint64_t claim, unsigned words)

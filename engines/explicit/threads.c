@@ -22,7 +22,7 @@ enum {
 	PIECE = 512,              /* states, and as few as LEAST_PIECE at the end of a level */
 	LEAST_PIECE = 32,
 	PIECES_PER_THREAD = 16,
-	MOST_CLAIMS = 1 << 19,    /* of a piece */
+	MOST_CLAIM_BITS = 20,     /* of a piece; with more there is no sharing */
 	SPINS = 4096,             /* before a waiting thread lets others have its core */
 };
 
@@ -105,18 +105,33 @@ static uint64_t most_found(const struct nl_search *x)
 	return (states < most ? states : most) * nl_model.max_successors;
 }
 
+/* Bits for the claims of a piece, which are as many as its successors at most. */
+static unsigned claim_bits(void)
+{
+	unsigned bits = 1;
+
+	while (PIECE * (uint64_t)nl_model.max_successors > 1ull << bits)
+		bits++;
+	return bits;
+}
+
 /* Whether a round is within the limits, and claims can be told from numbers. */
 static int has_room_for_round(const struct nl_search *x)
 {
-	const uint64_t claims = (uint64_t)PIECE * nl_model.max_successors;
+	const uint64_t claims = (uint64_t)x->sharing->most_pieces << x->sharing->claim_bits;
 
-	return x->count + x->threads * PIECES_PER_THREAD * claims < NL_NONE && nl_has_room(x, most_found(x));
+	return claims < NL_CLAIM && x->count + claims < NL_NONE && nl_has_room(x, most_found(x));
+}
+
+/* Whether a state has so few successors that several threads can search at all. */
+int nl_can_share(void)
+{
+	return claim_bits() <= MOST_CLAIM_BITS;
 }
 
 int nl_worth_sharing(const struct nl_search *x)
 {
-	return x->threads > 1 && x->level_end - x->next >= x->least_shared &&
-	       PIECE * (uint64_t)nl_model.max_successors <= MOST_CLAIMS && has_room_for_round(x);
+	return x->threads > 1 && x->level_end - x->next >= x->least_shared && has_room_for_round(x);
 }
 
 static void finish_round(struct nl_sharing *p)
@@ -245,12 +260,12 @@ static void *work_along(void *argument)
 
 static int piece_open(struct piece *piece, uint64_t claims)
 {
-	piece->what = nl_reserve(claims * (NL_STATE + nl_model.words) * sizeof(word));
-	piece->lost = nl_reserve(claims);
-	piece->ends = nl_reserve(PIECE * sizeof(*piece->ends));
-	piece->fresh = nl_reserve(claims * sizeof(*piece->fresh));
-	piece->before = nl_reserve((claims + 1) * sizeof(*piece->before));
-	piece->to = nl_reserve(claims * sizeof(*piece->to));
+	piece->what = nl_reserve_in_order(claims * (NL_STATE + nl_model.words) * sizeof(word));
+	piece->lost = nl_reserve_in_order(claims);
+	piece->ends = nl_reserve_in_order(PIECE * sizeof(*piece->ends));
+	piece->fresh = nl_reserve_in_order(claims * sizeof(*piece->fresh));
+	piece->before = nl_reserve_in_order((claims + 1) * sizeof(*piece->before));
+	piece->to = nl_reserve_in_order(claims * sizeof(*piece->to));
 	return piece->what && piece->lost && piece->ends && piece->fresh && piece->before && piece->to;
 }
 
@@ -269,7 +284,7 @@ void nl_sharing_close(struct nl_sharing *p)
 	if (!p)
 		return;
 	for (uint32_t k = 0; p->pieces && k < p->most_pieces; k++)
-		piece_close(&p->pieces[k], p->most_claims);
+		piece_close(&p->pieces[k], 1ull << p->claim_bits);
 	for (uint32_t i = 0; p->batches && i < p->x->threads; i++)
 		nl_batch_close(&p->batches[i]);
 	free(p->pieces);
@@ -288,13 +303,13 @@ struct nl_sharing *nl_sharing_open(struct nl_search *x)
 		return NULL;
 	p->x = x;
 	p->most_pieces = x->threads * PIECES_PER_THREAD;
-	p->most_claims = (uint64_t)PIECE * nl_model.max_successors;
-	p->pieces = calloc(p->most_pieces, sizeof(*p->pieces));
-	p->batches = calloc(x->threads, sizeof(*p->batches));
-	p->taken = calloc(x->threads, sizeof(*p->taken));
+	p->claim_bits = claim_bits();
+	p->pieces = nl_own_lines(p->most_pieces, sizeof(*p->pieces));
+	p->batches = nl_own_lines(x->threads, sizeof(*p->batches));
+	p->taken = nl_own_lines(x->threads, sizeof(*p->taken));
 	opened = p->pieces && p->batches && p->taken;
 	for (uint32_t k = 0; opened && k < p->most_pieces; k++)
-		opened = piece_open(&p->pieces[k], p->most_claims);
+		opened = piece_open(&p->pieces[k], 1ull << p->claim_bits);
 	for (uint32_t i = 0; opened && i < x->threads; i++)
 		opened = nl_batch_open(&p->batches[i]);
 	if (!opened) {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engines.explicit import native
 from engines.explicit.explore import Exploration, Options, Progress, explore
 from engines.reductions.wanted import NO_REDUCTIONS
-from model.language.machine import Const, Goal, Invariant, Machine
+from model.language.machine import Const, Goal, Invariant, Machine, Param, Parameter
 from tests.explicit.machines import Builder, binary, counters, eq, load, number, plus, store
 from tests.explicit.random_cycles import cyclic_machines
 from tests.explicit.random_machines import machines
@@ -77,6 +77,27 @@ def test_many_rounds_and_a_growing_index(alone: Exploration, threads: int) -> No
     """Guards against states that two threads both enter, or that get lost while the index moves."""
     assert alone.states > 10_000 and alone.violations.keys() >= {"small", "never"}
     assert told(explore(wide(), replace(PLAIN, threads=threads))) == told(alone)
+
+
+@pytest.mark.parametrize("fingerprints", [False, True])
+@pytest.mark.parametrize("values", [1000, 2500])
+def test_states_with_many_successors(values: int, fingerprints: bool) -> None:
+    """All states of a level have the same ones; with 2,500 each there is no sharing any more."""
+    b = Builder("chosen")
+    b.var("turn", number(0, 2))
+    b.var("x", number(0, values - 1))
+    which = Parameter("p", 0, values - 1, number(0, values - 1))
+    b.action(
+        "choose",
+        store("x", Param("p")),
+        store("turn", plus(load("turn"), 1)),
+        guard=binary("<", load("turn"), 2),
+        params=(which,),
+    )
+    options = replace(PLAIN, fingerprints=fingerprints)
+    one, two = (explore(b.build(), replace(options, threads=n)) for n in (1, 2))
+    assert (one.states, one.transitions) == (1 + 2 * values, values + values**2)
+    assert told(two) == told(one)
 
 
 @pytest.mark.parametrize("threads", THREADS)
