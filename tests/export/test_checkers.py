@@ -7,7 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.checkers import Said, read_rumur, read_spin, read_tlc
-from benchmarks.peers_report import NOLOCK, REDUCED, Race, Sample, target_lines
+from benchmarks.peers_report import (
+    NOLOCK,
+    REDUCED,
+    Race,
+    Sample,
+    target_lines,
+    together_lines,
+)
 
 _PAN = """
 {error}
@@ -84,4 +91,15 @@ def test_a_verdict_is_waited_for_to_its_end() -> None:
     turn = {REDUCED: _sample(10, 1, 4), "SPIN, partial order": _sample(1000, 2, 100)}
     race = Race("m", 1000, (turn,), {})
     assert race.factor("SPIN, partial order") == 25
-    assert "the target of 50 is NOT reached" in target_lines(race)[-1]
+    *_, verdict, why = target_lines(race)
+    assert "the target of 50 is NOT reached" in verdict
+    assert "the target is 2.00 s; nolock searches for 1.00 s, and needs 3.00 s" in why
+
+
+def test_verdicts_one_after_the_other() -> None:
+    turn = {REDUCED: _sample(10, 1, 4), "SPIN, partial order": _sample(1000, 2, 100)}
+    race = Race("m", 1000, (turn, turn), {})
+    assert together_lines([race]) == []
+    assert together_lines([race, race]) == [
+        "- All 2 verdicts, one after the other: 8.0 s and 200 s, 25 times SPIN, partial order."
+    ]
