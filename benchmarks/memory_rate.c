@@ -97,6 +97,7 @@ static int where __attribute__((aligned(128)));
 /* Binds a thread to one of the cores that it may use: the n-th, counted from 0. */
 static int bind(pthread_t thread, int n)
 {
+#ifdef __linux__
 	cpu_set_t all, one;
 
 	if (sched_getaffinity(0, sizeof(all), &all))
@@ -107,6 +108,10 @@ static int bind(pthread_t thread, int n)
 			CPU_SET(core, &one);
 			return !pthread_setaffinity_np(thread, sizeof(one), &one);
 		}
+#else
+	(void)thread;
+	(void)n;
+#endif
 	return 0;
 }
 

@@ -111,15 +111,16 @@ def thread_figures(cache: Path, runs: int) -> Iterator[Figure]:
         None,
         f"{alone / 1e6:.0f} M/s and {both / 1e6:.0f} M/s in 1 GiB each",
     )
-    trips = [measure_line() for _ in range(4 * runs)]
-    yield Figure(
-        "a cache line to the other core and back",
-        statistics.median(trips) * 1e9,
-        "ns",
-        "",
-        None,
-        f"{min(trips) * 1e9:.0f} to {max(trips) * 1e9:.0f} ns in {len(trips)} measurements",
-    )
+    trips = [trip * 1e9 for _ in range(4 * runs) if (trip := measure_line())]
+    if trips:
+        yield Figure(
+            "a cache line to the other core and back",
+            statistics.median(trips),
+            "ns",
+            "",
+            None,
+            f"{min(trips):.0f} to {max(trips):.0f} ns in {len(trips)} measurements",
+        )
 
 
 def threads_on(case: Case, cache: Path, runs: int) -> Iterator[Figure]:

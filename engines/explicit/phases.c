@@ -3,12 +3,13 @@
  */
 #include "sharing.h"
 
-/* The piece of a claim with this number, and the place among its claims. */
+/* The piece that a claim is of. */
 ALWAYS_INLINE struct piece *piece_of(const struct nl_sharing *p, uint64_t claim)
 {
 	return &p->pieces[claim >> p->claim_bits];
 }
 
+/* Which of that piece's claims it is. */
 ALWAYS_INLINE uint64_t place_of(const struct nl_sharing *p, uint64_t claim)
 {
 	return claim & ((1ull << p->claim_bits) - 1);
